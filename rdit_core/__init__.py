@@ -1,0 +1,52 @@
+"""rdit_core: anywidgets outside Jupyter, over any transport. Re-exports the public surface and nothing else."""
+
+from .access import TRUSTED, Verdict, check_host, check_origin, check_token, origin_of
+from .client import ClientConnection
+from .errors import (
+    AccessRefused,
+    InvalidWidgetId,
+    LimitReached,
+    LocalProtocolError,
+    ProtocolError,
+    RditError,
+    RemoteProtocolError,
+    UnknownWidget,
+    UnserializableValue,
+    WidgetNotHostable,
+    WriteRefused,
+)
+from .limits import Limits
+from .manager import WidgetData, WidgetManager
+from .model import WidgetModel
+from .policy import WritePolicy
+from .server import ServerConnection
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "TRUSTED",
+    "AccessRefused",
+    "ClientConnection",
+    "InvalidWidgetId",
+    "LimitReached",
+    "Limits",
+    "LocalProtocolError",
+    "ProtocolError",
+    "RditError",
+    "RemoteProtocolError",
+    "ServerConnection",
+    "UnknownWidget",
+    "UnserializableValue",
+    "Verdict",
+    "WidgetData",
+    "WidgetManager",
+    "WidgetModel",
+    "WidgetNotHostable",
+    "WritePolicy",
+    "WriteRefused",
+    "__version__",
+    "check_host",
+    "check_origin",
+    "check_token",
+    "origin_of",
+]

@@ -1,0 +1,159 @@
+"""One widget as its manager keeps it: the object, its comm, its ids, its slots, and how to read and write it.
+
+What is particular to a widget library stands here. Today that is ipywidgets (anywidget's base): traits with `to_json`
+and `from_json`, and the Layout model that every `DOMWidget` opens. Other objects that open a comm of their own are
+shown; their properties are refused to pages until they can be validated.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import traitlets
+
+from .comm import WidgetComm
+from .errors import WriteRefused
+from .policy import PropertyFacts, WritePolicy
+from .slots import Slot
+
+WIDGET_REFERENCE: Final = "IPY_MODEL_"
+_MISSING: Final = object()
+
+
+def is_ipywidget(widget: Any) -> bool:
+    """Whether this is an `ipywidgets.Widget`. Never imports ipywidgets: who has one has imported it."""
+    module = sys.modules.get("ipywidgets.widgets.widget")
+    return module is not None and isinstance(widget, module.Widget)
+
+
+def is_layout_state(state: dict[str, Any]) -> bool:
+    """Whether a first state is that of the Layout model, which is part of a widget rather than one of its own."""
+    return state.get("_model_name") == "LayoutModel" and state.get("_model_module") == "@jupyter-widgets/base"
+
+
+def forget_instance(model_id: str) -> None:
+    """Take a widget out of the process-wide registry in which ipywidgets keeps every widget alive for ever."""
+    module = sys.modules.get("ipywidgets.widgets.widget")
+    if module is not None:
+        module._instances.pop(model_id, None)
+
+
+class HostedWidget:
+    """A widget, from the opening of its comm to its release."""
+
+    def __init__(self, comm: WidgetComm, widget_id: str, opened_rev: int) -> None:
+        self.widget: Any = None
+        """The object itself; None between the opening of the comm and the widget's first word on it."""
+        self.comm = comm
+        self.ids = [widget_id]
+        """Every id that names it; the first is the comm's."""
+        self.policy = WritePolicy()
+        self.slots: dict[str, Slot] = {}
+        self.esm: str | None = None
+        """The module's text. Not a slot: it is large, never written by pages, and sent once."""
+        self.baseline_rev = opened_rev
+        """Slots newer than this are pushed to a page that connects: the rev of the first serialization."""
+        self.is_serialized = False
+        self.writers: set[int] = set()
+        """Idents of the threads that changed it so far; more than one makes the manager read again after a commit."""
+        self.layout_id: str | None = None
+
+    def facts(self, name: str) -> PropertyFacts:
+        """What the write policy needs to know of one property."""
+        if not is_ipywidget(self.widget):
+            return PropertyFacts(exists=name in self.slots)
+        trait = self.widget.traits().get(name)
+        if trait is None:
+            return PropertyFacts(exists=False)
+        return PropertyFacts(True, synced=bool(trait.metadata.get("sync")), read_only=bool(trait.read_only))
+
+    def read(self, name: str) -> Any:
+        """The property's present value in serialized form. May run the trait's `to_json` (user code)."""
+        return self.widget.get_state(name)[name]
+
+    def can_read(self, name: str) -> bool:
+        """Whether `read` works for this property."""
+        return is_ipywidget(self.widget) and name in self.widget.keys
+
+    def write(self, widget_id: str, name: str, value: Any, resolves: Callable[[str], bool]) -> Exception | None:
+        """Set a property as a page asked: `from_json`, validation, then observers run. Checks no policy.
+
+        Args:
+            widget_id: the id under which it was addressed, for the error.
+            name: an existing trait.
+            value: decoded JSON, binary as `bytes`. Owned by the widget afterwards.
+            resolves: whether a widget id may be referred to by this value.
+
+        Returns:
+            None, or the exception of an observer; then the trait has taken the value all the same.
+
+        Raises:
+            WriteRefused: `invalid_value`; the trait is unchanged.
+        """
+        widget = self.widget
+        trait = widget.traits()[name]
+        problem = _wrong_type(trait, value)
+        if problem is not None:
+            raise WriteRefused("invalid_value", widget_id, name, problem)
+        before = widget._trait_values.get(name, _MISSING)
+        try:
+            from_json = widget.trait_metadata(name, "from_json", widget._trait_from_json)
+            if _resolves_references(from_json) and not all(map(resolves, _references(value))):
+                raise traitlets.TraitError("refers to a widget that is not here")
+            setattr(widget, name, from_json(_as_buffers(value, trait), widget))
+        except Exception as error:
+            if widget._trait_values.get(name, _MISSING) is not before:
+                # Validation is done before the value is stored, observers come after: so this came from an observer.
+                return error
+            raise WriteRefused("invalid_value", widget_id, name, _expectation(widget, trait)) from None
+        return None
+
+
+def _wrong_type(trait: Any, value: Any) -> str | None:
+    """Refuse what Python takes for the type and JSON does not: `true` for a number, bytes for text."""
+    if isinstance(value, bool) and isinstance(trait, (traitlets.Int, traitlets.Float)):
+        return f"expected {trait.info()}"
+    if isinstance(value, bytes) and isinstance(trait, traitlets.Unicode):
+        return f"expected {trait.info()}"
+    return None
+
+
+def _expectation(widget: Any, trait: Any) -> str:
+    """Say what the trait takes, in its own declared terms, which hold no values of a user's."""
+    if trait.name in widget._trait_validators:
+        return f"its validator refused the value (expected {trait.info()})"
+    return f"expected {trait.info()}"
+
+
+def _as_buffers(value: Any, trait: Any) -> Any:
+    """Binary leaves as widget libraries know them: memoryviews, but `bytes` for a `Bytes` trait, which takes no
+    other.
+    """
+    if isinstance(value, bytes):
+        return value if isinstance(trait, traitlets.Bytes) else memoryview(value)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, (bytes, dict, list)):
+                value[key] = _as_buffers(item, None)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, (bytes, dict, list)):
+                value[index] = _as_buffers(item, None)
+    return value
+
+
+def _resolves_references(from_json: Any) -> bool:
+    """Whether this deserializer swaps `IPY_MODEL_<id>` for any widget of the whole process (ipywidgets 8.1 does)."""
+    module = sys.modules.get("ipywidgets.widgets.widget")
+    return module is not None and from_json is module.widget_serialization["from_json"]
+
+
+def _references(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        if value.startswith(WIDGET_REFERENCE):
+            yield value[len(WIDGET_REFERENCE) :]
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _references(item)

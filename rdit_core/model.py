@@ -1,0 +1,177 @@
+"""WidgetModel: the Python mirror of the JavaScript model, for tests, simulations and front ends without a browser.
+
+It has the JavaScript names (`get set save_changes on off send widget_manager`) and the JavaScript rules: `set` is seen
+by `get` at once and fires `change:<key>`, then `change`, before it returns; equality is that of the page, where `true`
+is not `1`; `get` gives the stored object itself. What a page would hold as `undefined` and `null` is `None` here.
+
+Where the mirror and the first design's class differ (it sent on `set`, and called back with the value), `autosave`
+gives the former; the latter is the JavaScript class's own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+_log = logging.getLogger("rdit.model")
+
+Callback = Callable[..., object]
+Profile = Literal["strict", "compat"]
+"""What `change` callbacks get: nothing (the 2026 specification) or Backbone's `(model, value, options)`."""
+
+
+class Channel(Protocol):
+    """Where a model's edits go."""
+
+    def send_update(self, widget_id: str, property: str, value: Any) -> None:
+        """Take one edit, in order. Snapshots the value before it returns; may raise if it cannot be encoded."""
+
+
+class ModelLookup(Protocol):
+    """`model.widget_manager`: the other models of the same page."""
+
+    def get_model(self, widget_id: str) -> WidgetModel:
+        """The model of a widget id. Raises `KeyError` when it is not open."""
+
+
+def same_value(left: Any, right: Any) -> bool:
+    """Equality as a page sees it: by content, `true` is not `1`, `1` is `1.0`, NaN is itself."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+        return left == right or (left != left and right != right)
+    if isinstance(left, (bytes, bytearray, memoryview)) and isinstance(right, (bytes, bytearray, memoryview)):
+        return bytes(left) == bytes(right)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(map(same_value, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same_value(left[key], right[key]) for key in left)
+    return type(left) is type(right) and bool(left == right)
+
+
+class WidgetModel:
+    """One widget's state on the page's side.
+
+    Args:
+        widget_id: the widget it mirrors.
+        state: property to value; copied, the values are shared.
+        channel: takes the edits.
+        profile: what `change` callbacks get.
+        autosave: `set` sends at once, without `save_changes`.
+    """
+
+    def __init__(
+        self,
+        widget_id: str,
+        state: Mapping[str, Any],
+        channel: Channel,
+        *,
+        profile: Profile = "strict",
+        autosave: bool = False,
+        widget_manager: ModelLookup | None = None,
+    ) -> None:
+        self.widget_id = widget_id
+        self.widget_manager = widget_manager
+        self.errors: list[Exception] = []
+        """Exceptions of listeners, in order. They stop neither the other listeners nor the save."""
+        self._state = dict(state)
+        self._channel = channel
+        self._profile = profile
+        self._autosave = autosave
+        self._dirty: dict[str, None] = {}
+        self._listeners: list[tuple[str, Callback, object]] = []
+
+    def get(self, key: str) -> Any:
+        """The present value, the stored object itself; None for an unknown key."""
+        return self._state.get(key)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A shallow copy of the whole state."""
+        return dict(self._state)
+
+    def set(self, key: str, value: Any) -> None:
+        """Change a value here and now; it reaches Python with the next `save_changes`.
+
+        An equal value changes nothing. The same list or dict object always counts as changed, so that editing it in
+        place and setting it again is not lost.
+        """
+        old = self._state.get(key)
+        if key in self._state and same_value(old, value) and not (old is value and isinstance(value, (dict, list))):
+            return
+        self._state[key] = value
+        self._dirty[key] = None
+        if self._autosave:
+            self.save_changes()
+        self._fire_changes([key])
+
+    def save_changes(self) -> None:
+        """Send what changed since the last save; nothing changed, nothing sent."""
+        dirty, self._dirty = self._dirty, {}
+        for key in dirty:
+            self._channel.send_update(self.widget_id, key, self._state[key])
+
+    def on(self, event: str, callback: Callback, *, scope: object = None) -> None:
+        """Listen to `change:<key>` or `change`. The same callback registered twice runs twice.
+
+        Args:
+            event: the event's name.
+            callback: called synchronously; what it raises is logged and kept in `errors`.
+            scope: whose listener it is; `off` with a scope leaves all others alone.
+        """
+        self._listeners.append((event, callback, scope))
+
+    def off(self, event: str | None = None, callback: Callback | None = None, *, scope: object = None) -> None:
+        """Remove the listeners of this scope that match what is given; without arguments all of this scope."""
+        self._listeners = [
+            one
+            for one in self._listeners
+            if not (one[2] is scope and (event is None or one[0] == event) and (callback is None or one[1] == callback))
+        ]
+
+    @property
+    def listener_count(self) -> int:
+        """How many listeners there are, for leak checks."""
+        return len(self._listeners)
+
+    def send(self, content: Any, callbacks: Any = None, buffers: Sequence[Any] = ()) -> None:
+        """Custom message to Python. Base mode carries none: it is logged as lost, never silently."""
+        _log.warning("widget %s: custom message not sent, base mode carries none", self.widget_id)
+
+    def handle_remote_update(self, property: str, value: Any) -> None:
+        """Python changed one property."""
+        self.handle_remote_updates({property: value})
+
+    def handle_remote_updates(self, changes: Mapping[str, Any]) -> None:
+        """Python changed several properties at once: all are stored, then listeners run.
+
+        An equal value fires nothing. An edit of the same property that is not saved yet is given up: the page shows
+        what Python has.
+        """
+        changed = []
+        for key, value in changes.items():
+            self._dirty.pop(key, None)
+            if key not in self._state or not same_value(self._state[key], value):
+                self._state[key] = value
+                changed.append(key)
+        self._fire_changes(changed)
+
+    def _fire_changes(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._fire(f"change:{key}", self._state[key])
+        if keys:
+            self._fire("change", None)
+
+    def _fire(self, event: str, value: Any) -> None:
+        arguments: tuple[Any, ...] = ()
+        if self._profile == "compat":
+            arguments = (self, value, {}) if event != "change" else (self, {})
+        # Over a copy: a callback that is removed during the round still runs in it.
+        for name, callback, _ in list(self._listeners):
+            if name == event:
+                try:
+                    callback(*arguments)
+                except Exception as error:
+                    _log.exception("listener of %s on widget %s failed", event, self.widget_id)
+                    self.errors.append(error)

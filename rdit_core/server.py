@@ -1,0 +1,255 @@
+"""The server's end of one connection in base mode, sans-IO.
+
+The adapter feeds frames in and drains frames out; it owns the socket, the clock and the tasks. Its duties:
+
+- `receive_frame` must be called with every frame, in order, and `receive_eof` once when the socket is gone.
+- After either, after `handle_timeout`, and whenever `wakeup` was called, it should drain `frames_to_send` and send the
+  frames in order. Draining only when the previous frames are sent is what bounds memory: what is not drained is kept as
+  "this slot is dirty", and an update that is overtaken is never built.
+- When `next_deadline` has passed it must call `handle_timeout`.
+
+`receive_frame` and the drains may be called on any thread. None of them runs user code: that is `apply_pending`'s, on
+the kernel's thread (see `manager`). `wakeup` is called from any thread, outside of all locks.
+
+**Order.** Each `widget_update` gets exactly one reply, in order, and a frame that was none gets its `error` in the same
+order. Replies wait for the kernel; pushes do not.
+
+**The trailing correction.** A page that has just sent a value shows that value. It is not told its own writes again (an
+echo would arrive while the user is already further, and the slider would jump back), so when a validator clamps, a
+write is refused or another page wrote in between, it would stay wrong. Hence: `Limits.correction_s` after its last
+update of a property, the present value is pushed to it, if that is not what it sent last or if anything was ever pushed
+to it for that property, for then nobody knows which of the two it saw last.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+
+from .encoding import encode_value
+from .errors import RditError, RemoteProtocolError, UnknownWidget, WriteRefused
+from .events import ConnectionEvent, FrameRefused, UpdateReceived
+from .frames import decode_client_message, encode_message
+from .limits import Limits
+from .messages import Ack, Error, Output, ServerMessage, WidgetUpdate
+
+SlotKey = tuple[str, str]
+"""Widget id and property, as this connection's peer names them."""
+
+_MAX_OUTPUTS: Final = 10_000
+"""Output events kept for a peer that does not read; beyond, the oldest go (the event stream still has them, and the
+peer sees the gap in `n`)."""
+
+
+class ConnectionCore(Protocol):
+    """What a connection asks of its manager."""
+
+    lock: threading.RLock
+    """Guards slots and every connection's outbox. Held for moments, never while user code runs."""
+
+    def enqueue(self, update: PendingUpdate) -> None:
+        """Keep an update until `apply_pending`; tell the host that something waits."""
+
+    def write(self, connection: ServerConnection, message: WidgetUpdate) -> None:
+        """Run one update. Raises `WriteRefused` or `UnknownWidget` when nothing changed."""
+
+    def slot_value(self, widget_id: str, property: str) -> bytes | None:
+        """The encoded present value, or None when there is no such slot. Called with the lock held."""
+
+    def disconnected(self, connection: ServerConnection) -> None:
+        """The connection ended."""
+
+
+@dataclass(slots=True, eq=False)
+class _Reply:
+    """The place of one reply in the order; filled when it is known."""
+
+    message: ServerMessage | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _OwnWrite:
+    """What the peer wrote to one slot last, until its trailing correction is settled."""
+
+    received_s: float
+    waiting: int = 0
+    """Updates that are not answered yet; no correction before they are."""
+    sent: bytes | None = None
+    """The last answered value in canonical form; None when it has none, and so equals nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class PendingUpdate:
+    """A checked `widget_update` that waits for the kernel's thread."""
+
+    connection: ServerConnection
+    message: WidgetUpdate
+    reply: _Reply
+
+    def apply(self) -> None:
+        """Run it and fill the reply, whatever happens. Kernel's thread only."""
+        self.connection.apply(self)
+
+
+class ServerConnection:
+    """One peer in base mode. Made by `WidgetManager.connect`."""
+
+    def __init__(
+        self,
+        core: ConnectionCore,
+        limits: Limits,
+        *,
+        connection_id: int,
+        user: str,
+        wakeup: Callable[[], None] | None,
+        output: bool,
+    ) -> None:
+        self.connection_id = connection_id
+        self.user = user
+        self.wants_output = output
+        self.is_open = True
+        self._core = core
+        self._limits = limits
+        self._wakeup = wakeup
+        self._events: list[ConnectionEvent] = []
+        self._replies: deque[_Reply] = deque()
+        self._dirty: dict[SlotKey, None] = {}
+        self._pushed: set[SlotKey] = set()
+        self._own: dict[SlotKey, _OwnWrite] = {}
+        self._outputs: deque[Output] = deque(maxlen=_MAX_OUTPUTS)
+
+    def receive_frame(self, frame: str | bytes, now_s: float) -> None:
+        """Decode one frame and queue what it asks. Never raises for what the frame holds.
+
+        Args:
+            frame: text or its UTF-8 bytes.
+            now_s: the host's monotonic clock, in seconds.
+        """
+        if not self.is_open:
+            return
+        reply = _Reply()
+        try:
+            message = decode_client_message(frame, self._limits)
+        except RemoteProtocolError as error:
+            reply.message = Error(message=str(error), code=error.code)
+            with self._core.lock:
+                self._replies.append(reply)
+                self._events.append(FrameRefused(error.code))
+            self.wake()
+            return
+        key = (message.widget_id, message.property)
+        with self._core.lock:
+            self._replies.append(reply)
+            self._events.append(UpdateReceived(*key))
+            own = self._own.setdefault(key, _OwnWrite(now_s))
+            own.received_s = now_s
+            own.waiting += 1
+        self._core.enqueue(PendingUpdate(self, message, reply))
+
+    def receive_eof(self) -> None:
+        """The socket is gone. Updates that were received still apply; nothing more is sent. Idempotent."""
+        with self._core.lock:
+            if not self.is_open:
+                return
+            self.is_open = False
+            self._replies.clear()
+            self._dirty.clear()
+            self._own.clear()
+            self._outputs.clear()
+        self._core.disconnected(self)
+
+    def events_received(self) -> list[ConnectionEvent]:
+        """What arrived since the last call, in order."""
+        with self._core.lock:
+            events, self._events = self._events, []
+        return events
+
+    def frames_to_send(self) -> list[str]:
+        """Take what there is to send: replies that are known, in order, then pushes with present values, then
+        output.
+        """
+        messages: list[ServerMessage] = []
+        with self._core.lock:
+            while self._replies and self._replies[0].message is not None:
+                messages.append(self._replies.popleft().message)  # type: ignore[arg-type]  # checked in the line above
+            for widget_id, name in self._dirty:
+                value = self._core.slot_value(widget_id, name)
+                if value is not None:
+                    messages.append(WidgetUpdate(widget_id, name, msgspec.Raw(value)))
+                    self._pushed.add((widget_id, name))
+            self._dirty.clear()
+            messages.extend(self._outputs)
+            self._outputs.clear()
+        return [encode_message(message) for message in messages]
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` must be called next, on the clock that `now_s` comes from; None for never."""
+        with self._core.lock:
+            settled = [own.received_s for own in self._own.values() if not own.waiting]
+        return min(settled) + self._limits.correction_s if settled else None
+
+    def handle_timeout(self, now_s: float) -> None:
+        """Queue the trailing corrections that are due. Harmless when none is."""
+        with self._core.lock:
+            for key, own in list(self._own.items()):
+                if own.waiting or own.received_s + self._limits.correction_s > now_s:
+                    continue
+                del self._own[key]
+                present = self._core.slot_value(*key)
+                if present is not None and (present != own.sent or key in self._pushed):
+                    self._dirty[key] = None
+
+    # What the manager calls.
+
+    def mark(self, key: SlotKey) -> None:
+        """A slot changed: push its present value at the next drain. Call with the lock held, then `wake`."""
+        if self.is_open:
+            self._dirty[key] = None
+
+    def forget(self, widget_id: str) -> None:
+        """A widget is gone: nothing of it is pushed any more. Call with the lock held."""
+        self._dirty = {key: None for key in self._dirty if key[0] != widget_id}
+        self._own = {key: own for key, own in self._own.items() if key[0] != widget_id}
+        self._pushed = {key for key in self._pushed if key[0] != widget_id}
+
+    def queue_output(self, output: Output) -> None:
+        """Queue an execution event if this peer asked for output."""
+        if self.wants_output and self.is_open:
+            with self._core.lock:
+                self._outputs.append(output)
+            self.wake()
+
+    def wake(self) -> None:
+        """Tell the adapter to drain. Call without the lock."""
+        if self._wakeup is not None and self.is_open:
+            self._wakeup()
+
+    def apply(self, update: PendingUpdate) -> None:
+        """Run one of this connection's updates on the kernel's thread."""
+        message = update.message
+        key = (message.widget_id, message.property)
+        answer: ServerMessage = Error("Update was not applied", "internal", *key)
+        sent: bytes | None = None
+        try:
+            # Before the widget owns the value: an observer may edit it in place.
+            sent = encode_value(message.value, max_depth=self._limits.max_depth)
+            self._core.write(self, message)
+            answer = Ack(*key)
+        except (WriteRefused, UnknownWidget) as error:
+            answer = Error(str(error), error.code, *key)
+        except RditError as error:
+            answer = Error("Update was not applied", error.code, *key)
+        finally:
+            # Also when the user interrupts an observer: each update gets its one reply.
+            with self._core.lock:
+                update.reply.message = answer
+                own = self._own.get(key)
+                if own is not None:
+                    own.waiting -= 1
+                    own.sent = sent
+            self.wake()
