@@ -1,0 +1,76 @@
+/**
+ * Named events with owners.
+ *
+ * A registration belongs to an owner (any object, or null), so that one hook of a widget can drop all of its own
+ * listeners without touching anybody else's. Lists are replaced, never edited: an emit in progress walks the list it
+ * started with, hence a callback removed meanwhile still runs in that round and one added meanwhile does not.
+ */
+
+/** @typedef {(...args: any[]) => unknown} Handler */
+/** @typedef {{ handler: Handler, owner: object | null }} Registration */
+
+/**
+ * @typedef {object} Emitter
+ * @property {(name: string, handler: Handler, owner?: object | null) => void} on
+ * Registering the same handler twice makes it run twice.
+ * @property {(name?: string | null, handler?: Handler | null, owner?: object | null) => void} off
+ * Each argument left out (or null; for `owner` undefined) matches everything.
+ * @property {(name: string, ...args: any[]) => void} emit
+ * @property {(name: string, argsFor: (owner: object | null) => any[]) => void} emitFor
+ * As `emit`, with arguments that may depend on the owner of each registration.
+ * @property {() => number} count The number of registrations.
+ */
+
+/**
+ * Makes an emitter. A handler that throws never silences the rest: its error goes to `onerror`, or, without one, the
+ * first error is raised after all handlers have run.
+ *
+ * @param {{ onerror?: (error: unknown, name: string) => void }} [options]
+ * @returns {Emitter}
+ */
+export function createEmitter({ onerror } = {}) {
+  /** @type {Map<string, readonly Registration[]>} */
+  const registrations = new Map();
+
+  /** @type {Emitter["emitFor"]} */
+  function emitFor(name, argsFor) {
+    /** @type {{ error: unknown } | null} */
+    let first = null;
+    for (const { handler, owner } of registrations.get(name) ?? []) {
+      try {
+        handler(...argsFor(owner));
+      } catch (error) {
+        if (onerror) onerror(error, name);
+        else first ??= { error };
+      }
+    }
+    if (first) throw first.error;
+  }
+
+  return {
+    on(name, handler, owner = null) {
+      registrations.set(name, [...(registrations.get(name) ?? []), { handler, owner }]);
+    },
+    off(name, handler, owner) {
+      const names = name === undefined || name === null ? [...registrations.keys()] : [name];
+      for (const each of names) {
+        const kept = (registrations.get(each) ?? []).filter(
+          (entry) =>
+            (handler !== undefined && handler !== null && entry.handler !== handler) ||
+            (owner !== undefined && entry.owner !== owner),
+        );
+        if (kept.length > 0) registrations.set(each, kept);
+        else registrations.delete(each);
+      }
+    },
+    emit(name, ...args) {
+      emitFor(name, () => args);
+    },
+    emitFor,
+    count() {
+      let sum = 0;
+      for (const list of registrations.values()) sum += list.length;
+      return sum;
+    },
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * From a widget's source to its definition: an object with `initialize`, `render`, or both.
+ *
+ * Every model has a module instance of its own, so variables at the top of a module are per widget. A module by URL
+ * gets that through the fragment: `esm/<hash>.js#<widget id>` is one request and one instance per id.
+ */
+
+/**
+ * @typedef {object} Definition
+ * @property {(props: any) => any} [initialize]
+ * @property {(props: any) => any} [render]
+ * @property {(props: { model: any, el: HTMLElement }) => any} [destroy] of the first design, called when a view goes
+ */
+
+/**
+ * @typedef {object} LoadOptions
+ * @property {string} [esm] the module's text, or an http(s) URL
+ * @property {string} [esm_url] wins over `esm`
+ * @property {string} widgetId
+ * @property {string} [baseUrl] what `esm_url` is relative to; default: the page
+ * @property {AbortSignal} [signal]
+ * @property {(url: string) => Promise<any>} [importModule]
+ */
+
+const RULE =
+  "a widget's module has a default export: an object with initialize or render, or a function that returns one";
+
+/** @param {string} text */
+export function isHttpUrl(text) {
+  return /^https?:\/\//.test(text);
+}
+
+/**
+ * Loads a widget's module and gives its definition. A default export that is a function is called, once, and awaited.
+ *
+ * @param {LoadOptions} options
+ * @returns {Promise<Definition>}
+ * @throws what the import or the function throws; a TypeError that names the rule when the module exports neither
+ */
+export async function loadModule({ esm, esm_url, widgetId, baseUrl, signal, importModule = importUrl }) {
+  signal?.throwIfAborted();
+  const module = await importSource({ esm, esm_url, widgetId, baseUrl, importModule });
+  signal?.throwIfAborted();
+  if (module.default === undefined || module.default === null) {
+    if (typeof module.render !== "function") throw new TypeError(`Widget ${widgetId} exports no widget: ${RULE}`);
+    console.warn(`[rdit] widget ${widgetId}: a named export "render" is deprecated; ${RULE}`);
+    return { render: module.render };
+  }
+  const definition = typeof module.default === "function" ? await module.default() : module.default;
+  signal?.throwIfAborted();
+  if (typeof definition?.initialize !== "function" && typeof definition?.render !== "function") {
+    throw new TypeError(`Widget ${widgetId} has neither initialize nor render: ${RULE}`);
+  }
+  return definition;
+}
+
+/** @param {Required<Pick<LoadOptions, "importModule" | "widgetId">> & LoadOptions} options */
+async function importSource({ esm, esm_url, widgetId, baseUrl, importModule }) {
+  const fragment = encodeURIComponent(widgetId);
+  if (esm_url) return importModule(`${new URL(esm_url, baseUrl ?? globalThis.document?.baseURI).href}#${fragment}`);
+  if (typeof esm !== "string") throw new TypeError(`Widget ${widgetId} has no code: expected esm or esm_url`);
+  if (isHttpUrl(esm)) return importModule(esm.includes("#") ? esm : `${esm}#${fragment}`);
+  const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
+  try {
+    return await importModule(url);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+/** @param {string} url */
+function importUrl(url) {
+  return import(/* webpackIgnore: true */ /* @vite-ignore */ url);
+}

@@ -1,0 +1,459 @@
+/**
+ * The model that a widget's code talks to.
+ *
+ * Two shapes of one idea. `createModel` has the semantics of the AFM contract: `set` is local and visible at once,
+ * `save_changes` sends, listeners belong to the hook that added them. `WidgetModel` is the class of the first design:
+ * `set` sends at once and listeners get the value. Neither knows sockets; both write to a channel.
+ */
+
+import { deepEqual, toWire } from "./binary.js";
+import { createEmitter } from "./emitter.js";
+
+/** @typedef {import("./emitter.js").Handler} Handler */
+
+/**
+ * Where a model's edits go.
+ *
+ * @typedef {object} Channel
+ * @property {(widgetId: string, property: string, value: unknown) => void} sendUpdate
+ * Takes a snapshot of `value` before it returns; edits of one property arrive in order, later ones may replace earlier
+ * ones that have not left yet.
+ */
+
+/**
+ * Something that went wrong around a model, for logs and for the reader of the page.
+ *
+ * @typedef {object} Fault
+ * @property {string} code stable snake_case name, e.g. "listener_failed", "unsupported"
+ * @property {string} message
+ * @property {string} [widget_id]
+ * @property {string} [property]
+ * @property {unknown} [error] the exception behind it, if there is one
+ */
+
+/** @typedef {"compat" | "strict"} Profile */
+
+/** @typedef {{ get_model: (id: string) => Promise<ScopedModel> }} WidgetManager */
+
+/**
+ * What a hook of a widget gets: `model` of the AFM contract.
+ *
+ * @typedef {object} ScopedModel
+ * @property {(key: string) => any} get
+ * @property {(key: string | Record<string, unknown>, value?: unknown) => void} set
+ * @property {() => void} save_changes
+ * @property {(content: unknown, callbacks?: unknown, buffers?: unknown[]) => void} send
+ * @property {(name: string, callback: Handler) => void} on
+ * @property {(name?: string | null, callback?: Handler | null) => void} off
+ * @property {WidgetManager} widget_manager
+ */
+
+/**
+ * The model itself, as its owner holds it.
+ *
+ * @typedef {object} ModelExtras
+ * @property {string} widgetId
+ * @property {AbortSignal} signal aborts when the model is closed
+ * @property {(signal?: AbortSignal) => ScopedModel} scope
+ * A face of the model whose listeners are its own: `off()` drops only those, and they go when `signal` aborts.
+ * @property {(property: string, value: unknown) => void} handleRemoteUpdate
+ * @property {(values: Iterable<readonly [string, unknown]>) => void} applyRemote
+ * All values are stored before the first event fires.
+ * @property {() => void} close
+ */
+/** @typedef {ScopedModel & ModelExtras} Model */
+
+/**
+ * @typedef {object} ModelOptions
+ * @property {Profile} [profile] "compat" (default) passes Backbone's arguments to change callbacks, "strict" none
+ * @property {boolean} [autosave] `set` sends at once, without `save_changes`
+ * @property {(fault: Fault) => void} [onerror]
+ * @property {{ get_model: (id: string) => Promise<Model> }} [widgetManager]
+ */
+
+const NO_MESSAGES =
+  "this connection carries no custom messages (base mode); model.send() and experimental.invoke() have no effect";
+
+/** @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error || error instanceof DOMException ? error.message : String(error);
+}
+
+/** @param {unknown} value */
+function isReference(value) {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
+}
+
+/**
+ * Copy of the arrays and plain objects in a value; all else, buffers too, is shared.
+ *
+ * @param {unknown} value
+ * @param {Map<object, unknown>} [seen]
+ * @returns {unknown}
+ */
+function copyStructure(value, seen = new Map()) {
+  if (typeof value !== "object" || value === null) return value;
+  const known = seen.get(value);
+  if (known !== undefined) return known;
+  if (Array.isArray(value)) {
+    /** @type {unknown[]} */
+    const copy = [];
+    seen.set(value, copy);
+    for (const item of value) copy.push(copyStructure(item, seen));
+    return copy;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
+  const copy = Object.create(prototype);
+  seen.set(value, copy);
+  for (const [key, item] of Object.entries(value)) {
+    Object.defineProperty(copy, key, {
+      value: copyStructure(item, seen),
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  }
+  return copy;
+}
+
+/**
+ * Makes a model with the semantics of the AFM contract.
+ *
+ * @param {string} widgetId
+ * @param {Record<string, unknown>} state copied, one level deep
+ * @param {Channel} channel
+ * @param {ModelOptions} [options]
+ * @returns {Model}
+ */
+export function createModel(widgetId, state, channel, options = {}) {
+  const { profile = "compat", autosave = false, onerror, widgetManager } = options;
+  /** @type {Map<string, unknown>} */
+  const values = new Map(Object.entries(state ?? {}));
+  /**
+   * What each array or object held when somebody got hold of it. Widgets edit in place what `get` gave them and then set
+   * an equal copy; compared with the edited object itself, nothing would ever have changed.
+   *
+   * @type {Map<string, unknown>}
+   */
+  const handedOut = new Map();
+  /** @type {Set<string>} Keys set here and not yet saved. */
+  const dirty = new Set();
+  /** @type {Set<string>} */
+  const warned = new Set();
+  const lifetime = new AbortController();
+  const emitter = createEmitter({
+    onerror(error, name) {
+      console.error(`[rdit] a "${name}" listener of widget ${widgetId} failed`, error);
+      const property = name.startsWith("change:") ? name.slice("change:".length) : undefined;
+      report({ code: "listener_failed", message: messageOf(error), property, error });
+    },
+  });
+  let isFiring = false;
+  let isChangePending = false;
+
+  /** @param {Fault} fault */
+  function report(fault) {
+    onerror?.({ widget_id: widgetId, ...fault });
+  }
+
+  /** @param {string} topic @param {string} text */
+  function warnOnce(topic, text) {
+    if (warned.has(topic)) return false;
+    warned.add(topic);
+    console.warn(`[rdit] widget ${widgetId}: ${text}`);
+    return true;
+  }
+
+  /** @param {string} name @param {(owner: object | null) => any[]} argsFor */
+  function emit(name, argsFor) {
+    emitter.emitFor(name, argsFor);
+    if (name !== "all") emitter.emitFor("all", (owner) => [name, ...argsFor(owner)]);
+  }
+
+  /** @param {string[]} keys */
+  function fire(keys) {
+    if (keys.length === 0) return;
+    const withArguments = profile === "compat";
+    const isOutermost = !isFiring;
+    isFiring = true;
+    isChangePending = true;
+    for (const key of keys) {
+      emit(`change:${key}`, (owner) => (withArguments ? [owner ?? model, values.get(key), {}] : []));
+    }
+    if (!isOutermost) return;
+    // A listener that sets something in turn must not cost anybody the plain event.
+    while (isChangePending) {
+      isChangePending = false;
+      emit("change", (owner) => (withArguments ? [owner ?? model, {}] : []));
+    }
+    isFiring = false;
+  }
+
+  /** @param {string} key @param {unknown} value */
+  function remember(key, value) {
+    if (isReference(value)) handedOut.set(key, copyStructure(value));
+    else handedOut.delete(key);
+  }
+
+  /** @param {string} key */
+  function get(key) {
+    const value = values.get(key);
+    if (!handedOut.has(key)) remember(key, value);
+    return value;
+  }
+
+  /** @param {string | Record<string, unknown>} key @param {unknown} [value] */
+  function set(key, value) {
+    /** @type {(readonly [string, unknown])[]} */
+    let entries;
+    if (typeof key === "object" && key !== null) {
+      warnOnce("set-object", "set({...}) is not part of the AFM contract; use set(key, value)");
+      entries = Object.entries(key);
+    } else {
+      entries = [[key, value]];
+    }
+    /** @type {string[]} */
+    const changed = [];
+    for (let [name, next] of entries) {
+      if (next === undefined) {
+        warnOnce("set-undefined", `set("${name}", undefined) is taken as null`);
+        next = null;
+      }
+      const old = values.get(name);
+      // The same object set again was changed in place: there is no older content to compare with.
+      const isChange =
+        (old === next && isReference(next)) ||
+        !deepEqual(old, next) ||
+        (handedOut.has(name) && !deepEqual(handedOut.get(name), next));
+      values.set(name, next);
+      remember(name, next);
+      if (!isChange) continue;
+      dirty.add(name);
+      changed.push(name);
+    }
+    fire(changed);
+    if (autosave) save();
+  }
+
+  function save() {
+    const keys = [...dirty];
+    dirty.clear();
+    /** @type {{ error: unknown } | null} */
+    let first = null;
+    for (const key of keys) {
+      try {
+        channel.sendUpdate(widgetId, key, values.get(key));
+      } catch (error) {
+        // What cannot be sent must not keep the other keys, or every later save, from being sent.
+        first ??= { error };
+      }
+    }
+    if (first) throw first.error;
+  }
+
+  /** @type {Model["applyRemote"]} */
+  function applyRemote(entries) {
+    /** @type {string[]} */
+    const changed = [];
+    for (const [key, value] of entries) {
+      dirty.delete(key);
+      handedOut.delete(key);
+      if (values.has(key) && deepEqual(values.get(key), value)) continue;
+      values.set(key, value);
+      changed.push(key);
+    }
+    fire(changed);
+  }
+
+  /** @param {string} name @returns {string[]} */
+  function eventNames(name) {
+    const names = String(name).split(/\s+/).filter(Boolean);
+    if (profile === "strict") {
+      if (names.length > 1) warnOnce("names", `several event names in one string ("${name}") are not AFM`);
+      if (names.includes("all")) warnOnce("all", 'the event "all" is not AFM');
+    }
+    return names;
+  }
+
+  function send() {
+    if (warnOnce("send", NO_MESSAGES)) report({ code: "unsupported", message: NO_MESSAGES });
+  }
+
+  /** @param {AbortSignal} [signal] @returns {ScopedModel} */
+  function face(signal) {
+    /** @type {ScopedModel} */
+    const scoped = {
+      get,
+      set,
+      save_changes: () => save(),
+      send,
+      on(name, callback) {
+        if (typeof callback !== "function") {
+          warnOnce("callback", `on("${name}") needs a function, got ${typeof callback}`);
+          return;
+        }
+        if (lifetime.signal.aborted || signal?.aborted) return;
+        for (const each of eventNames(name)) emitter.on(each, callback, scoped);
+      },
+      off(name, callback) {
+        if (name === undefined || name === null) emitter.off(null, callback, scoped);
+        else for (const each of eventNames(name)) emitter.off(each, callback, scoped);
+      },
+      widget_manager: {
+        async get_model(id) {
+          if (!widgetManager) throw new Error(`Widget ${widgetId} stands alone: there is no widget ${id} beside it`);
+          const other = await widgetManager.get_model(id);
+          return other.scope(signal ?? lifetime.signal);
+        },
+      },
+    };
+    signal?.addEventListener("abort", () => emitter.off(null, null, scoped), { once: true });
+    return scoped;
+  }
+
+  /** @type {Model} */
+  const model = Object.assign(face(), {
+    widgetId,
+    signal: lifetime.signal,
+    scope: face,
+    /** @param {string} property @param {unknown} value */
+    handleRemoteUpdate(property, value) {
+      applyRemote([[property, value]]);
+    },
+    applyRemote,
+    close() {
+      lifetime.abort();
+      emitter.off();
+    },
+  });
+  return model;
+}
+
+/** @type {WeakMap<object, string[]>} Frames kept for sockets that are still connecting, in order. */
+const waitingFrames = new WeakMap();
+const CONNECTING = 0;
+
+/**
+ * Sends a frame, or keeps it while the socket is still connecting: a WebSocket would throw.
+ *
+ * @param {any} ws
+ * @param {string} frame
+ */
+function sendWhenOpen(ws, frame) {
+  const waiting = waitingFrames.get(ws);
+  if (waiting) {
+    waiting.push(frame);
+    if (ws.readyState !== CONNECTING) flushWaiting(ws);
+  } else if (ws.readyState === CONNECTING && typeof ws.addEventListener === "function") {
+    waitingFrames.set(ws, [frame]);
+    ws.addEventListener("open", () => flushWaiting(ws), { once: true });
+  } else {
+    ws.send(frame);
+  }
+}
+
+/** @param {any} ws */
+function flushWaiting(ws) {
+  const frames = waitingFrames.get(ws) ?? [];
+  waitingFrames.delete(ws);
+  for (const frame of frames) ws.send(frame);
+}
+
+/**
+ * The model of the first design: `set` sends at once, listeners get the value, the owner of the socket calls
+ * `handleRemoteUpdate`. `ws` is a WebSocket, anything with `send(text)`, or a connection made by `connect`; the last
+ * one also delivers what Python changes.
+ */
+export class WidgetModel {
+  /** @type {string} */ #widgetId;
+  /** @type {Map<string, unknown>} */ #state;
+  /** @type {Map<string, Set<(value: any) => void>>} */ #listeners = new Map();
+  /** @type {any} */ #ws;
+  #hasWarned = false;
+
+  /**
+   * @param {string} widgetId
+   * @param {Record<string, unknown>} initialState copied, one level deep
+   * @param {{ send: (text: string) => void } | Channel} ws
+   */
+  constructor(widgetId, initialState, ws) {
+    this.#widgetId = widgetId;
+    this.#state = new Map(Object.entries(initialState ?? {}));
+    this.#ws = ws;
+    this.#ws?.attach?.(widgetId, this);
+  }
+
+  /** @returns {WidgetManager} */
+  get widget_manager() {
+    const ws = this.#ws;
+    return {
+      get_model: async (id) => {
+        if (typeof ws?.whenOpen !== "function") throw new Error(`There is no widget ${id} beside ${this.#widgetId}`);
+        return ws.whenOpen(id);
+      },
+    };
+  }
+
+  /** @param {string} key @returns {any} */
+  get(key) {
+    return this.#state.get(key);
+  }
+
+  /** @param {string} key @param {unknown} value @returns {void} */
+  set(key, value) {
+    const wireValue = toWire(value);
+    const oldValue = this.#state.get(key);
+    this.#state.set(key, value);
+    if (typeof this.#ws.sendUpdate === "function") {
+      this.#ws.sendUpdate(this.#widgetId, key, value);
+    } else {
+      const update = { type: "widget_update", widget_id: this.#widgetId, property: key, value: wireValue };
+      sendWhenOpen(this.#ws, JSON.stringify(update));
+    }
+    if (oldValue !== value) this.#trigger(`change:${key}`, value);
+  }
+
+  /** @param {string} event @param {(value: any) => void} callback @returns {void} */
+  on(event, callback) {
+    const callbacks = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, callbacks.add(callback));
+  }
+
+  /** @param {string} event @param {(value: any) => void} callback @returns {void} */
+  off(event, callback) {
+    this.#listeners.get(event)?.delete(callback);
+  }
+
+  /** @param {string} property @param {unknown} value @returns {void} */
+  handleRemoteUpdate(property, value) {
+    const oldValue = this.#state.get(property);
+    this.#state.set(property, value);
+    if (oldValue !== value) this.#trigger(`change:${property}`, value);
+  }
+
+  /** Nothing is left to do: `set` has sent it. */
+  save_changes() {}
+
+  /** The base mode carries no custom messages: says so once. */
+  send() {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    console.warn(`[rdit] widget ${this.#widgetId}: ${NO_MESSAGES}`);
+    this.#ws?.report?.({ code: "unsupported", message: NO_MESSAGES, widget_id: this.#widgetId });
+  }
+
+  /** @param {string} event @param {unknown} value */
+  #trigger(event, value) {
+    /** @type {{ error: unknown } | null} */
+    let first = null;
+    this.#listeners.get(event)?.forEach((callback) => {
+      try {
+        callback(value);
+      } catch (error) {
+        first ??= { error };
+      }
+    });
+    if (first) throw /** @type {{ error: unknown }} */ (first).error;
+  }
+}

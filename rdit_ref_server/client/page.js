@@ -1,0 +1,371 @@
+/**
+ * The page of `rdit serve`.
+ *
+ * Results come one way, as events with ids on `api/execute`; widgets live both ways on `ws/widgets`. The stream is
+ * opened when the socket is live, so that no value that Python sets falls between the two, and ends when the run is
+ * done. What callbacks print later comes as `output` on the socket. Both carry the same ids: an event is shown once,
+ * in order.
+ */
+
+import { connect } from "./connection.js";
+import { renderWidget } from "./host.js";
+import { messageOf } from "./model.js";
+import { createOutputs } from "./outputs.js";
+
+const EVENT_KINDS = ["statement", "stream", "display", "error", "widget", "done", "reset"];
+/** A stream that broke off while the socket is live is opened again after this long. */
+export const STREAM_RETRY_MS = 1_000;
+/** After `done` the server ends the stream, perhaps behind output of callbacks; one that stays open is closed then. */
+export const DONE_GRACE_MS = 1_000;
+/** More notices than this push the oldest out. */
+export const MAX_NOTICES = 5;
+
+const STATE_LABELS = { connecting: "Connecting", live: "Live", offline: "Reconnecting", failed: "Failed" };
+const RUN_LABELS = { waiting: "", running: "Running", busy: "Busy", ok: "Ready", error: "Stopped by an error" };
+
+/** @typedef {{ stage: string, message: string }} PageError */
+
+/**
+ * @typedef {object} PageOptions
+ * @property {any} [window]
+ * @property {typeof connect} [connect]
+ * @property {any} [EventSource]
+ * @property {any} [fetch]
+ * @property {(url: string) => Promise<any>} [importModule]
+ */
+
+/**
+ * Brings the page to life; its elements are those of `index.html`.
+ *
+ * @param {PageOptions} [options]
+ */
+export function startPage(options = {}) {
+  const window = options.window ?? globalThis.window;
+  const { connect: connectTo = connect, importModule } = options;
+  const EventSourceClass = options.EventSource ?? window.EventSource;
+  const fetch = options.fetch ?? window.fetch.bind(window);
+  /** @type {Document} */
+  const document = window.document;
+
+  /** @param {string} id @returns {HTMLElement} */
+  const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+  const html = document.documentElement;
+  const scriptName = byId("rdit-script");
+  const stateLabel = byId("rdit-state");
+  const runLabel = byId("rdit-run");
+  const restartButton = /** @type {HTMLButtonElement} */ (byId("rdit-restart"));
+  const interruptButton = /** @type {HTMLButtonElement} */ (byId("rdit-interrupt"));
+  const codeButton = byId("rdit-code");
+  const notices = byId("rdit-notices");
+  const failurePanel = byId("rdit-failure");
+  const emptyNote = byId("rdit-empty");
+  const root = byId("rdit-outputs");
+
+  /** @type {PageError[]} */
+  const errors = (window.__rditErrors = []);
+  /** @param {string} stage @param {unknown} error */
+  const recordError = (stage, error) => void errors.push({ stage, message: messageOf(error) });
+  window.addEventListener("error", (/** @type {ErrorEvent} */ event) =>
+    recordError("page", event.error ?? event.message),
+  );
+  window.addEventListener("unhandledrejection", (/** @type {PromiseRejectionEvent} */ event) =>
+    recordError("promise", event.reason),
+  );
+
+  /** @param {string} path */
+  const urlOf = (path) => new URL(path, document.baseURI).href;
+  const connection = connectTo(urlOf("ws/widgets"), { output: true });
+  const outputs = createOutputs({ root, onWidget: showWidget });
+
+  let lastId = 0;
+  /** The run has ended: its `done` was seen. */
+  let isRunOver = false;
+  /** And so has the stream: from here on, output comes on the socket. */
+  let isStreamDone = false;
+  /** A restart was asked for, and its `reset` has not come yet. */
+  let isRestarting = false;
+  let isCodeShown = false;
+  /** @type {keyof typeof RUN_LABELS} */
+  let run = "waiting";
+  /** Widgets of this run that have neither rendered nor failed yet. @type {Set<object>} */
+  let rendering = new Set();
+  /** Outputs that came before the stream was done, by id. @type {Map<number, any>} */
+  const early = new Map();
+  /** @type {any} */
+  let stream = null;
+  /** @type {any} */
+  let streamTimer = null;
+
+  function update() {
+    const { state } = connection;
+    const isSettled = isStreamDone && !isRestarting && rendering.size === 0 && connection.idle;
+    html.toggleAttribute("data-rdit-idle", state === "live" && isSettled);
+    html.setAttribute("data-rdit-state", state === "closed" ? "failed" : state);
+    const label = state === "closed" ? "failed" : state;
+    setText(stateLabel, STATE_LABELS[label]);
+    const shownRun = state !== "live" ? "waiting" : isStreamDone && !connection.idle ? "busy" : run;
+    setText(runLabel, RUN_LABELS[shownRun]);
+    runLabel.setAttribute("data-run", shownRun);
+    interruptButton.hidden = !(state === "live" && (run === "running" || shownRun === "busy"));
+    restartButton.disabled = state !== "live";
+    emptyNote.hidden = !(isStreamDone && root.querySelector(".rdit-statement:not([data-empty])") === null);
+  }
+
+  /** @param {Element} el @param {string} text */
+  function setText(el, text) {
+    // Writing equal text again would be announced again.
+    if (el.textContent !== text) el.textContent = text;
+  }
+
+  /** @param {string} text */
+  function notify(text) {
+    const last = notices.lastElementChild;
+    if (last?.firstChild?.textContent === text) return;
+    const notice = document.createElement("p");
+    notice.className = "rdit-notice";
+    const message = document.createElement("span");
+    message.textContent = text;
+    const dismiss = document.createElement("button");
+    dismiss.type = "button";
+    dismiss.textContent = "Dismiss";
+    dismiss.addEventListener("click", () => notice.remove());
+    notice.append(message, dismiss);
+    notices.append(notice);
+    while (notices.childElementCount > MAX_NOTICES) notices.firstElementChild?.remove();
+  }
+
+  /** @param {any} widgetData @param {HTMLElement} el */
+  function showWidget(widgetData, el) {
+    const ticket = {};
+    const tickets = rendering;
+    tickets.add(ticket);
+    renderWidget({
+      widgetData,
+      el,
+      connection,
+      importModule,
+      onerror(failure) {
+        console.error(`[rdit] widget ${failure.widgetId} failed (${failure.stage})`, failure.error);
+        recordError(failure.stage, failure.error);
+      },
+    })
+      .catch((error) => recordError("open", error))
+      .finally(() => {
+        tickets.delete(ticket);
+        update();
+      });
+  }
+
+  /** @param {any} event */
+  function show(event) {
+    if (event.kind === "reset") return reset(event.id);
+    if (event.kind === "done") run = event.status === "error" ? "error" : "ok";
+    else if (!isRunOver) run = "running";
+    outputs.show(event);
+    if (event.kind === "statement" && isCodeShown) openCode();
+  }
+
+  /** @param {number} id */
+  function reset(id) {
+    const isFresh = root.childElementCount === 0 && lastId === 0;
+    lastId = id;
+    run = "waiting";
+    isRunOver = false;
+    isRestarting = false;
+    for (const n of early.keys()) if (n <= id) early.delete(n);
+    if (isFresh) return;
+    closeStream();
+    rendering = new Set();
+    notices.replaceChildren();
+    outputs.clear();
+    // A new socket starts with every value that changed: none of the old run's can be mistaken for one of the new.
+    connection.renew();
+  }
+
+  function closeStream() {
+    window.clearTimeout(streamTimer);
+    stream?.close();
+    stream = null;
+    isStreamDone = false;
+  }
+
+  function openStream() {
+    closeStream();
+    const url = new URL(urlOf("api/execute"));
+    url.searchParams.set("esm", "url");
+    if (lastId > 0) url.searchParams.set("after", String(lastId));
+    const source = (stream = new EventSourceClass(url.href));
+    let wasOpen = false;
+    source.addEventListener("open", () => {
+      wasOpen = true;
+    });
+    for (const kind of EVENT_KINDS) {
+      source.addEventListener(kind, (/** @type {any} */ message) => {
+        if (stream !== source) return;
+        // The name "error" is also that of EventSource's own event, which has no data: the stream ended or broke off.
+        if (typeof message.data === "string") takeFromStream(kind, message);
+        else if (kind === "error") streamEnded(wasOpen);
+        update();
+      });
+    }
+  }
+
+  /** @param {boolean} wasOpen */
+  function streamEnded(wasOpen) {
+    // Asked for what came after the end of the run, the server has nothing to say, not even `done`.
+    if (isRunOver && wasOpen) {
+      settleStream();
+      return;
+    }
+    closeStream();
+    // Asking again is ours to do: EventSource would give the last id in a header, and only this object knows that id.
+    streamTimer = window.setTimeout(() => connection.state === "live" && openStream(), STREAM_RETRY_MS);
+  }
+
+  function settleStream() {
+    closeStream();
+    isStreamDone = true;
+    const waiting = [...early].sort(([a], [b]) => a - b);
+    early.clear();
+    for (const [n, output] of waiting) takeOutput(n, output);
+  }
+
+  /** @param {string} kind @param {{ data: string, lastEventId: string }} message */
+  function takeFromStream(kind, message) {
+    const data = JSON.parse(message.data);
+    const id = Number(message.lastEventId || data.id);
+    const event = { ...data, kind, id };
+    // A reset counts whatever its id: a server that was started anew counts from the beginning.
+    if (kind !== "reset") {
+      if (kind === "done" && !isRunOver) {
+        isRunOver = true;
+        streamTimer = window.setTimeout(() => {
+          settleStream();
+          update();
+        }, DONE_GRACE_MS);
+      } else if (id <= lastId) {
+        return;
+      }
+      lastId = Math.max(lastId, id);
+    }
+    show(event);
+  }
+
+  /** @param {number} n @param {any} event */
+  function takeOutput(n, event) {
+    if (!isStreamDone) {
+      early.set(n, event);
+      return;
+    }
+    if (n <= lastId) return;
+    lastId = n;
+    show({ ...event, kind: event.kind ?? event.type, id: n });
+  }
+
+  /**
+   * @param {string} path
+   * @param {string} failed what to say when it does not work
+   * @returns {Promise<boolean>} whether it worked
+   */
+  async function post(path, failed) {
+    try {
+      const response = await fetch(urlOf(path), { method: "POST" });
+      if (!response.ok) notify(`${failed} (HTTP ${response.status})`);
+      return response.ok;
+    } catch {
+      notify(`${failed}: the server does not answer`);
+      return false;
+    }
+  }
+
+  async function restart() {
+    isRestarting = true;
+    update();
+    if (!(await post("api/reset", "The restart did not work"))) isRestarting = false;
+    update();
+  }
+
+  /** Shows which script this is. */
+  async function askStatus() {
+    try {
+      const response = await fetch(urlOf("api/status"), { cache: "no-store" });
+      if (!response.ok) return;
+      const { script, version } = await response.json();
+      if (typeof script === "string" && script !== "") {
+        const name = script.split(/[\\/]/).pop() ?? script;
+        setText(scriptName, name);
+        document.title = `${name} · rdit`;
+      }
+      if (typeof version === "string") scriptName.title = `rdit ${version}`;
+    } catch {
+      // The pill says already that nobody answers.
+    }
+  }
+
+  function openCode() {
+    for (const details of root.querySelectorAll("details.rdit-code")) details.toggleAttribute("open", isCodeShown);
+  }
+
+  connection.on("state", ({ state, failure }) => {
+    if (state === "live") {
+      openStream();
+      void askStatus();
+    } else {
+      closeStream();
+    }
+    if (state === "failed") showFailure(failure);
+    update();
+  });
+  connection.on("idle", update);
+  connection.on("output", ({ n, event }) => {
+    if (Number.isInteger(n) && typeof event === "object" && event !== null) takeOutput(n, event);
+    update();
+  });
+  connection.on("error", (fault) => {
+    if (fault.code === "listener_failed") recordError("listener", fault.error);
+    else if (fault.code === "unsupported") notify(`Widget ${fault.widget_id}: ${fault.message}`);
+    else if (fault.code === "undeliverable") notify(`Not delivered: ${subjectOf(fault)}. ${fault.message}`);
+    else if (["dropped", "bad_message"].includes(fault.code)) notify(`${fault.message} (${fault.code})`);
+    // A server that names the property in its text need not be repeated.
+    else if (fault.property && fault.message.includes(`'${fault.property}'`)) {
+      notify(`Python refused an edit: ${fault.message} (${fault.code})`);
+    } else notify(`Python refused ${subjectOf(fault)}: ${fault.message} (${fault.code})`);
+  });
+
+  /** @param {import("./model.js").Fault} fault */
+  function subjectOf({ property, widget_id: widgetId }) {
+    return property ? `an edit of ${property} in widget ${widgetId}` : "an edit";
+  }
+
+  /** @param {{ code: number, message: string } | null} failure */
+  function showFailure(failure) {
+    const isUnknown = [401, 403, 4500, 4503].includes(failure?.code ?? 0);
+    const advice = isUnknown
+      ? "The server does not know this page: open the address that it printed when it started, with the token in it."
+      : "The connection ended for good: open the address that the server printed, or start the server again.";
+    failurePanel.replaceChildren();
+    const title = document.createElement("h2");
+    title.textContent = "No connection to Python";
+    const text = document.createElement("p");
+    text.textContent = advice;
+    const reason = document.createElement("p");
+    reason.className = "rdit-reason";
+    reason.textContent = failure?.message ?? "";
+    failurePanel.append(title, text, reason);
+    failurePanel.hidden = false;
+  }
+
+  restartButton.addEventListener("click", () => void restart());
+  interruptButton.addEventListener("click", () => void post("api/interrupt", "The interrupt did not work"));
+  codeButton.addEventListener("click", () => {
+    isCodeShown = !isCodeShown;
+    codeButton.setAttribute("aria-pressed", String(isCodeShown));
+    root.toggleAttribute("data-show-code", isCodeShown);
+    openCode();
+  });
+
+  update();
+  return { connection, outputs };
+}
+
+if (globalThis.document?.documentElement.hasAttribute("data-rdit-page")) startPage();

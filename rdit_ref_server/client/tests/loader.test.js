@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { resolveObjectURL } from "node:buffer";
+import { test } from "node:test";
+
+import { loadModule } from "../loader.js";
+import { captureConsole, fakeImports } from "./fakes.js";
+
+/** @param {string} esm @param {object} [more] */
+function load(esm, more = {}) {
+  return loadModule({ esm, widgetId: "w1", importModule: fakeImports().importModule, ...more });
+}
+
+test("a default export that is an object is the definition", async () => {
+  const definition = await load("export default { render() { return 1 }, extra: 2 }");
+  assert.equal(definition.render?.({}), 1);
+});
+
+test("only initialize, or only render, is enough", async () => {
+  assert.equal(typeof (await load("export default { initialize() {} }")).initialize, "function");
+  assert.equal(typeof (await load("export default { render() {} }")).render, "function");
+});
+
+test("a default export that is a function is called once per load, an async one is awaited", async () => {
+  const text = `
+    let calls = 0;
+    export default async () => { calls += 1; await null; return { render: () => calls } };
+  `;
+  assert.equal((await load(text)).render?.({}), 1);
+});
+
+test("an own module instance per load", async () => {
+  const text = "let n = 0; export default { render: () => ++n }";
+  const [one, two] = [await load(text), await load(text)];
+  assert.deepEqual([one.render?.({}), one.render?.({}), two.render?.({})], [1, 2, 1]);
+});
+
+test("a named render without a default works with one warning, and a named initialize is ignored then", async (t) => {
+  const lines = captureConsole(t);
+  const definition = await load("export const render = () => 1, initialize = () => 2");
+  assert.equal(definition.render?.({}), 1);
+  assert.equal(definition.initialize, undefined);
+  assert.equal(lines.warn.length, 1);
+  assert.match(lines.warn[0], /deprecated/);
+});
+
+test("a default export wins over named ones", async (t) => {
+  const lines = captureConsole(t);
+  const definition = await load("export const render = () => 'named'; export default { render: () => 'default' }");
+  assert.equal(definition.render?.({}), "default");
+  assert.deepEqual(lines.warn, []);
+});
+
+for (const text of [
+  "export const other = 1",
+  "export default null",
+  "export default 7",
+  "export default {}",
+  "export default () => undefined",
+  "export default { render: 'text' }",
+]) {
+  test(`"${text}" fails with the rule`, async () => {
+    await assert.rejects(load(text), { name: "TypeError", message: /w1 .*a widget's module has a default export/ });
+  });
+}
+
+test("no code at all fails by name", async () => {
+  await assert.rejects(loadModule({ widgetId: "w1" }), /w1 has no code/);
+});
+
+test("errors of the module and of its function come through", async () => {
+  await assert.rejects(load("throw new RangeError('at the top')"), { name: "RangeError", message: "at the top" });
+  await assert.rejects(load("export default () => { throw new RangeError('inside') }"), { message: "inside" });
+});
+
+test("esm_url is imported relative to the base, with the widget's id as fragment", async () => {
+  const imports = fakeImports({ "http://test/prefix/esm/a.js": "export default { render: () => 'url' }" });
+  const definition = await loadModule({
+    esm: "not used",
+    esm_url: "esm/a.js",
+    widgetId: "3.1",
+    baseUrl: "http://test/prefix/",
+    importModule: imports.importModule,
+  });
+  assert.equal(definition.render?.({}), "url");
+  assert.deepEqual(imports.urls, ["http://test/prefix/esm/a.js#3.1"]);
+});
+
+test("an id with other characters stays inside the fragment", async () => {
+  const imports = fakeImports({ "http://test/esm/a.js": "export default { render() {} }" });
+  await loadModule({ esm_url: "/esm/a.js", widgetId: "a#b c", baseUrl: "http://test/", importModule: imports.importModule });
+  assert.deepEqual(imports.urls, ["http://test/esm/a.js#a%23b%20c"]);
+});
+
+test("esm that is an http(s) URL is imported by it", async () => {
+  const text = "export default { render() {} }";
+  const imports = fakeImports({ "https://cdn.test/w.js": text, "http://cdn.test/w.js": text });
+  for (const esm of ["https://cdn.test/w.js", "http://cdn.test/w.js", "https://cdn.test/w.js#mine"]) {
+    await loadModule({ esm, widgetId: "w1", importModule: imports.importModule });
+  }
+  assert.deepEqual(imports.urls, ["https://cdn.test/w.js#w1", "http://cdn.test/w.js#w1", "https://cdn.test/w.js#mine"]);
+});
+
+test("text is imported from a blob that is gone afterwards, also when it fails", async () => {
+  for (const text of ["export default { render() {} }", "syntax error"]) {
+    const imports = fakeImports();
+    await loadModule({ esm: text, widgetId: "w1", importModule: imports.importModule }).catch(() => {});
+    assert.match(imports.urls[0], /^blob:/);
+    assert.equal(resolveObjectURL(imports.urls[0]), undefined);
+  }
+});
+
+test("an abort ends the load before the module's function runs", async () => {
+  const controller = new AbortController();
+  let isCalled = false;
+  const importModule = async () => {
+    controller.abort(new Error("gone"));
+    return { default: () => (isCalled = true) };
+  };
+  await assert.rejects(load("text", { importModule, signal: controller.signal }), /gone/);
+  assert.equal(isCalled, false);
+});

@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+
+import { MAX_STREAM_CHARS, createOutputs, createTerminalText, mimeElement, stripAnsi } from "../outputs.js";
+import { fakePage } from "./fakes.js";
+
+/** @type {Document} */
+let document;
+/** @type {HTMLElement} */
+let root;
+/** @type {ReturnType<typeof createOutputs>} */
+let outputs;
+/** @type {[any, HTMLElement][]} */
+let widgets;
+
+beforeEach(() => {
+  document = fakePage().document;
+  root = /** @type {HTMLElement} */ (document.querySelector("main"));
+  widgets = [];
+  outputs = createOutputs({ root, onWidget: (event, el) => widgets.push([event, el]) });
+});
+
+/** @param {string} kind @param {number | null} statement @param {object} [fields] */
+const show = (kind, statement, fields) => outputs.show({ kind, statement, ...fields });
+
+/** @param {string} selector */
+const find = (selector) => /** @type {any} */ (root.querySelector(selector));
+
+/** @param {string} selector */
+const texts = (selector) => [...root.querySelectorAll(selector)].map((el) => el.textContent);
+
+describe("statements", () => {
+  test("the source is in a closed details, and a statement without output is marked empty", () => {
+    show("statement", 1, { source: "x = 1 < 2", lineno: 3, end_lineno: 3 });
+    show("statement", 2, { source: "a\nb", lineno: 4, end_lineno: 5 });
+    assert.deepEqual(texts("summary"), ["Line 3", "Lines 4–5"]);
+    assert.deepEqual(texts("details pre"), ["x = 1 < 2", "a\nb"]);
+    assert.equal(find("details").open, false);
+    assert.equal(root.querySelectorAll("[data-empty]").length, 2);
+    show("stream", 2, { name: "stdout", text: "x" });
+    assert.equal(find("[data-statement='2']").hasAttribute("data-empty"), false);
+  });
+
+  test("a statement that is shown twice has one source", () => {
+    show("statement", 1, { source: "x", lineno: 1, end_lineno: 1 });
+    show("statement", 1, { source: "x", lineno: 1, end_lineno: 1 });
+    assert.equal(root.querySelectorAll("details").length, 1);
+  });
+
+  test("output goes to its statement, and what belongs to none comes last", () => {
+    show("statement", 1, { source: "x" });
+    show("statement", 2, { source: "y" });
+    show("stream", 2, { name: "stdout", text: "two" });
+    show("stream", null, { name: "stdout", text: "later" });
+    show("stream", 1, { name: "stdout", text: "one" });
+    assert.deepEqual(texts("section .rdit-outputs"), ["one", "two", "later"]);
+  });
+
+  test("the source comes before output that arrived earlier", () => {
+    show("stream", 1, { name: "stdout", text: "x" });
+    show("statement", 1, { source: "print('x')", lineno: 1, end_lineno: 1 });
+    assert.equal(find("section").firstElementChild.tagName, "DETAILS");
+  });
+
+  test("reset and clear leave nothing", () => {
+    show("stream", 1, { name: "stdout", text: "x" });
+    show("reset", null);
+    assert.equal(root.childNodes.length, 0);
+    show("stream", 1, { name: "stdout", text: "y" });
+    assert.equal(root.textContent, "y");
+    outputs.clear();
+    assert.equal(root.childNodes.length, 0);
+  });
+
+  test("unknown kinds and done show nothing", () => {
+    for (const kind of ["news", "done", "__proto__", ""]) show(kind, 1, { text: "x" });
+    assert.equal(root.childNodes.length, 0);
+  });
+});
+
+describe("streams", () => {
+  test("adjacent texts of one name merge, others do not", () => {
+    for (const [name, text] of [
+      ["stdout", "a\n"],
+      ["stdout", "b\n"],
+      ["stderr", "c\n"],
+      ["stdout", "d\n"],
+    ]) {
+      show("stream", 1, { name, text });
+    }
+    show("display", 1, { data: { "text/plain": "e" } });
+    show("stream", 1, { name: "stdout", text: "f" });
+    assert.deepEqual(texts("pre"), ["a\nb\n", "c\n", "d\n", "e", "f"]);
+    assert.deepEqual(
+      [...root.querySelectorAll("[data-stream]")].map((el) => el.getAttribute("data-stream")),
+      ["stdout", "stderr", "stdout", "stdout"],
+    );
+  });
+
+  test("text is text", () => {
+    show("stream", 1, { name: "<img>", text: "<img src=x onerror=alert(1)>" });
+    assert.equal(find("img"), null);
+    assert.equal(root.textContent, "<img src=x onerror=alert(1)>");
+  });
+
+  test("a stream keeps the newest text of a bounded length", () => {
+    const line = `${"x".repeat(99_999)}\n`;
+    for (let i = 0; i < 12; i += 1) show("stream", 1, { name: "stdout", text: line });
+    show("stream", 1, { name: "stdout", text: "end" });
+    const pre = find("pre");
+    assert.equal(pre.textContent.length, MAX_STREAM_CHARS + 3);
+    assert.ok(pre.textContent.endsWith("\nend"));
+    assert.ok(pre.hasAttribute("data-truncated"));
+  });
+
+  /** @type {[string, string[], string][]} */
+  const TERMINAL = [
+    ["plain lines", ["a\nb\n"], "a\nb\n"],
+    ["a carriage return overwrites", ["abc\rX"], "Xbc"],
+    ["a progress bar", ["  0%\r", " 50%\r", "100%\n"], "100%\n"],
+    ["a carriage return before a newline changes nothing", ["abc\r\ndef"], "abc\ndef"],
+    ["a carriage return and a newline in two chunks", ["abc\r", "\ndef"], "abc\ndef"],
+    ["backspace", ["abd\bc"], "abc"],
+    ["backspace at the start", ["\b\ba"], "a"],
+    ["colours", ["\x1b[31mred\x1b[0m"], "red"],
+    ["256 colours and moves", ["\x1b[38;5;196mred\x1b[K\x1b[2A"], "red"],
+    ["a colour cut in two", ["a\x1b", "[3", "1mb"], "ab"],
+    ["a link", ["\x1b]8;;http://x\x1b\\text\x1b]8;;\x07"], "text"],
+    ["a link cut in its end", ["\x1b]8;;http://x\x1b", "\\text"], "text"],
+    ["other escapes", ["\x1b7a\x1b8\x1b(Bb\x1bM"], "ab"],
+    ["an escape at the end waits", ["a\x1b["], "a"],
+    ["an escape that never ends is not one", ["a", `\x1b]${"x".repeat(5000)}`, "b"], `a\x1b]${"x".repeat(5000)}b`],
+    ["nothing", [""], ""],
+  ];
+  for (const [name, chunks, expected] of TERMINAL) {
+    test(`terminal text: ${name}`, () => {
+      const terminal = createTerminalText();
+      const finished = chunks.map((chunk) => terminal.write(chunk)).join("");
+      assert.equal(finished + terminal.line, expected);
+    });
+  }
+
+  test("terminal text cut anywhere is the same text", () => {
+    const text = "one\r\ntw\x1b[1mo\x1b[0m\rT\n\x1b]0;title\x07three\b\bEE\x1b(B!\n";
+    for (let cut = 0; cut <= text.length; cut += 1) {
+      const terminal = createTerminalText();
+      const shown = terminal.write(text.slice(0, cut)) + terminal.write(text.slice(cut)) + terminal.line;
+      assert.equal(shown, "one\nTwo\nthrEE!\n", `cut at ${cut}`);
+    }
+  });
+
+  test("stripAnsi leaves brackets of ordinary text alone", () => {
+    assert.equal(stripAnsi("[31m a[0] \x1b[1;4mb\x1b[m"), "[31m a[0] b");
+  });
+});
+
+describe("displays", () => {
+  /** @param {Record<string, any>} data @param {Record<string, any>} [metadata] */
+  const mime = (data, metadata = {}) => /** @type {any} */ (mimeElement(document, data, metadata));
+
+  test("the richest representation wins", () => {
+    const order = ["text/html", "image/png", "image/jpeg", "image/svg+xml", "text/markdown", "text/latex"];
+    order.push("application/json", "text/plain");
+    /** @type {Record<string, any>} */
+    const data = {};
+    for (const type of order.toReversed()) {
+      data[type] = `<${type}>`;
+      const el = mime(data);
+      const shown = el.src ?? el.dataset.mime ?? "text/html";
+      assert.ok(shown.includes(type), `${type}: ${shown}`);
+    }
+  });
+
+  test("html is the user's own and goes in as such", () => {
+    const el = mime({ "text/html": "<table><tr><td>1</td></tr></table>", "text/plain": "..." });
+    assert.equal(el.querySelector("td").textContent, "1");
+  });
+
+  test("images are data URLs with a text to read", () => {
+    const png = mime({ "image/png": "iVBO\nRw0K", "text/plain": "<Figure>" }, { "image/png": { width: 20, height: 10 } });
+    assert.equal(png.src, "data:image/png;base64,iVBORw0K");
+    assert.equal(png.alt, "<Figure>");
+    assert.deepEqual([png.width, png.height], [20, 10]);
+    assert.equal(mime({ "image/jpeg": "/9j/" }).alt, "Image");
+    assert.equal(mime({ "image/jpeg": "/9j/" }, { alt: "a cat" }).alt, "a cat");
+  });
+
+  test("svg is an image, so scripts in it never run", () => {
+    const el = mime({ "image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg"><script>alert("#")</script></svg>' });
+    assert.equal(el.tagName, "IMG");
+    assert.match(el.src, /^data:image\/svg\+xml;charset=utf-8,%3Csvg/);
+    assert.equal(el.src.includes("#"), false);
+  });
+
+  for (const type of ["text/markdown", "text/latex", "text/plain"]) {
+    test(`${type} is shown as text`, () => {
+      const el = mime({ [type]: "# <b>title</b> \x1b[1mbold\x1b[0m" });
+      assert.equal(el.textContent, "# <b>title</b> bold");
+      assert.equal(el.children.length, 0);
+    });
+  }
+
+  test("json is shown as indented text, and parts of a text are joined", () => {
+    assert.equal(mime({ "application/json": { a: [1] } }).textContent, '{\n  "a": [\n    1\n  ]\n}');
+    assert.equal(mime({ "text/plain": ["a", "b"] }).textContent, "ab");
+  });
+
+  test("a bundle with nothing that we know shows nothing", () => {
+    show("display", 1, { data: { "application/x-other": 1 } });
+    show("display", 1, {});
+    assert.equal(mime(JSON.parse('{"__proto__": 1}')), null);
+    assert.equal(root.childNodes.length, 0);
+  });
+});
+
+test("an error shows its name, value and plain traceback as text", () => {
+  show("error", 1, { ename: "KeyError", evalue: "'<b>'", traceback: "Traceback:\n  \x1b[31mline\x1b[0m" });
+  show("error", 1, { ename: "StopIteration", evalue: "", traceback: "" });
+  assert.deepEqual(texts(".rdit-error-title"), ["KeyError: '<b>'", "StopIteration"]);
+  assert.deepEqual(texts(".rdit-traceback"), ["Traceback:\n  line"]);
+  assert.equal(find("b"), null);
+});
+
+test("a widget gets an element in its statement", () => {
+  show("widget", 4, { widget_id: "4.1", esm: "", css: null, model: {} });
+  const [[event, el]] = widgets;
+  assert.equal(event.widget_id, "4.1");
+  assert.equal(el.closest("[data-statement]")?.getAttribute("data-statement"), "4");
+  assert.equal(el.closest("[data-empty]"), null);
+});

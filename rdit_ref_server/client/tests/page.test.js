@@ -1,0 +1,568 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, test } from "node:test";
+
+import { BACKOFF_BASE_MS, connect } from "../connection.js";
+import { DONE_GRACE_MS, MAX_NOTICES, STREAM_RETRY_MS, startPage } from "../page.js";
+import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, settle } from "./fakes.js";
+
+const HTML = readFileSync(new URL("../index.html", import.meta.url), "utf-8");
+const CSS = readFileSync(new URL("../page.css", import.meta.url), "utf-8");
+
+/** @type {ReturnType<typeof makeWorld>} */
+let world;
+beforeEach(() => {
+  world = makeWorld();
+});
+afterEach(() => {
+  world.page.connection.close();
+  world.dom.window.close();
+});
+
+function makeWorld() {
+  const { dom, window, document } = fakePage(HTML.replace("data-rdit-page", "").replace(/<(script|link)[^>]*>/g, ""));
+  const network = fakeNetwork();
+  const clock = fakeClock();
+  Object.assign(window, { setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout });
+  /** @type {FakeEventSource[]} */
+  const streams = [];
+  /** @type {[string, any][]} */
+  const requests = [];
+  /** @type {{ status: number | null, body: any }} */
+  const answer = { status: 200, body: { script: "/home/me/analysis.py", state: "idle", version: "1.2.3" } };
+  const imports = fakeImports({
+    "http://test/prefix/esm/ok.js": "export default { render({ model, el }) { el.textContent = model.get('n') } }",
+    "http://test/prefix/esm/bad.js": "export default { render() { throw new Error('boom') } }",
+    "http://test/prefix/esm/slow.js": "export default { render: () => globalThis.pageGate }",
+  });
+
+  class FakeEventSource extends EventTarget {
+    isClosed = false;
+    /** @param {string} url */
+    constructor(url) {
+      super();
+      this.url = url;
+      streams.push(this);
+    }
+    close() {
+      this.isClosed = true;
+    }
+    open() {
+      this.dispatchEvent(new Event("open"));
+    }
+    /** @param {string} kind @param {number} id @param {object} [fields] */
+    say(kind, id, fields = {}) {
+      const data = JSON.stringify({ id, kind, statement: null, ...fields });
+      this.dispatchEvent(new MessageEvent(kind, { data, lastEventId: String(id) }));
+    }
+    end() {
+      this.dispatchEvent(new Event("error"));
+    }
+  }
+
+  /** @type {any} */
+  const fetch = async (/** @type {string} */ url, /** @type {any} */ init) => {
+    requests.push([url, init?.method ?? "GET"]);
+    const { status } = answer;
+    if (status === null) throw new TypeError("nobody there");
+    return { ok: status < 400, status, json: async () => answer.body };
+  };
+  const page = startPage({
+    window,
+    connect: (url, options) =>
+      connect(url, {
+        ...options,
+        WebSocket: network.WebSocket,
+        setTimeout: clock.setTimeout,
+        clearTimeout: clock.clearTimeout,
+        random: () => 1,
+        window: null,
+        document: null,
+        fetch,
+      }),
+    EventSource: FakeEventSource,
+    fetch,
+    importModule: imports.importModule,
+  });
+  const html = document.documentElement;
+  /** @param {string} id */
+  const byId = (id) => /** @type {any} */ (document.getElementById(id));
+  return {
+    dom,
+    window: /** @type {any} */ (window),
+    document,
+    network,
+    clock,
+    streams,
+    requests,
+    answer,
+    page,
+    byId,
+    get stream() {
+      return /** @type {FakeEventSource} */ (streams.at(-1));
+    },
+    get state() {
+      return html.getAttribute("data-rdit-state");
+    },
+    get isIdle() {
+      return html.hasAttribute("data-rdit-idle");
+    },
+    get text() {
+      return byId("rdit-outputs").textContent;
+    },
+    notices: () => [...document.querySelectorAll(".rdit-notice span")].map((el) => el.textContent),
+    /** The socket is accepted and the stream answers. */
+    start() {
+      network.last.accept();
+      streams.at(-1)?.open();
+    },
+    /** @param {number} id @param {string} text */
+    print(id, text) {
+      streams.at(-1)?.say("stream", id, { statement: 1, name: "stdout", text });
+    },
+    /** @param {number} n @param {string} kind @param {object} [fields] */
+    output(n, kind, fields = {}) {
+      network.last.say({ type: "output", n, event: { id: n, kind, statement: 1, ...fields } });
+    },
+    /** @param {number} id @param {string} [status] */
+    finish(id, status = "ok") {
+      streams.at(-1)?.say("done", id, { status });
+      streams.at(-1)?.end();
+    },
+  };
+}
+
+const widget = (/** @type {string} */ name, id = "1.1") => ({
+  statement: 1,
+  widget_id: id,
+  esm_url: `esm/${name}.js`,
+  css: null,
+  model: { n: 7 },
+});
+
+describe("the run", () => {
+  test("the stream opens when the socket is live, both relative to the page", () => {
+    assert.equal(world.state, "connecting");
+    assert.equal(world.network.last.url, "ws://test/prefix/ws/widgets?output=1");
+    assert.equal(world.streams.length, 0);
+    world.network.last.accept();
+    assert.equal(world.state, "live");
+    assert.deepEqual(world.stream.url, "http://test/prefix/api/execute?esm=url");
+  });
+
+  test("events are shown once, in order", () => {
+    world.start();
+    world.print(1, "a\n");
+    world.print(2, "b\n");
+    world.print(2, "b\n");
+    world.print(1, "a\n");
+    assert.equal(world.text, "a\nb\n");
+  });
+
+  test("done and the end of the stream make the page idle", () => {
+    world.start();
+    assert.equal(world.byId("rdit-run").textContent, "");
+    world.print(1, "a");
+    assert.equal(world.byId("rdit-run").textContent, "Running");
+    assert.equal(world.byId("rdit-interrupt").hidden, false);
+    assert.equal(world.isIdle, false);
+    world.stream.say("done", 2, { status: "ok" });
+    assert.equal(world.isIdle, false);
+    world.stream.end();
+    assert.equal(world.isIdle, true);
+    assert.equal(world.stream.isClosed, true);
+    assert.equal(world.byId("rdit-run").textContent, "Ready");
+    assert.equal(world.byId("rdit-interrupt").hidden, true);
+    world.clock.advance(60_000);
+    assert.equal(world.streams.length, 1);
+  });
+
+  test("a stream that stays open after done is closed after a while", () => {
+    world.start();
+    world.stream.say("done", 1, { status: "error" });
+    world.clock.advance(DONE_GRACE_MS);
+    assert.equal(world.stream.isClosed, true);
+    assert.equal(world.isIdle, true);
+    assert.equal(world.byId("rdit-run").textContent, "Stopped by an error");
+  });
+
+  test("output that comes behind done on the stream is shown", () => {
+    world.start();
+    world.print(1, "a\n");
+    world.stream.say("done", 2, { status: "ok" });
+    world.print(3, "later\n");
+    world.stream.end();
+    assert.equal(world.text, "a\nlater\n");
+    assert.equal(world.byId("rdit-run").textContent, "Ready");
+  });
+
+  test("output on the socket before the stream is done is held, and nothing is shown twice", () => {
+    world.start();
+    world.output(4, "stream", { name: "stdout", text: "4\n" });
+    world.output(3, "stream", { name: "stdout", text: "3\n" });
+    world.print(1, "1\n");
+    world.stream.say("done", 2, { status: "ok" });
+    world.print(3, "3\n");
+    assert.equal(world.text, "1\n3\n");
+    world.stream.end();
+    assert.equal(world.text, "1\n3\n4\n");
+    world.output(4, "stream", { name: "stdout", text: "4\n" });
+    world.output(5, "stream", { name: "stdout", text: "5\n" });
+    assert.equal(world.text, "1\n3\n4\n5\n");
+  });
+
+  test("a Python error called error on the stream is no end of the stream", () => {
+    world.start();
+    world.stream.say("error", 1, { statement: 1, ename: "KeyError", evalue: "'x'", traceback: "Traceback" });
+    assert.match(world.text, /KeyError: 'x'/);
+    assert.equal(world.stream.isClosed, false);
+  });
+
+  test("a stream that breaks off before done is opened again behind the last event", () => {
+    world.start();
+    world.print(3, "a");
+    world.stream.end();
+    assert.equal(world.streams[0].isClosed, true);
+    world.clock.advance(STREAM_RETRY_MS);
+    assert.equal(world.stream.url, "http://test/prefix/api/execute?esm=url&after=3");
+    world.streams[0].say("stream", 4, { statement: 1, name: "stdout", text: "old" });
+    assert.equal(world.text, "a");
+  });
+
+  test("after a reconnect the stream is opened again, and may have nothing to say", () => {
+    world.start();
+    world.print(1, "a");
+    world.finish(2);
+    world.network.last.drop();
+    assert.equal(world.state, "offline");
+    assert.equal(world.isIdle, false);
+    world.clock.advance(BACKOFF_BASE_MS);
+    world.start();
+    assert.equal(world.stream.url, "http://test/prefix/api/execute?esm=url&after=2");
+    assert.equal(world.isIdle, false);
+    world.stream.end();
+    assert.equal(world.isIdle, true);
+    assert.equal(world.byId("rdit-run").textContent, "Ready");
+  });
+
+  test("a done that was seen already settles a stream as well", () => {
+    world.start();
+    world.finish(2);
+    world.network.last.drop();
+    world.clock.advance(BACKOFF_BASE_MS);
+    world.start();
+    world.finish(2);
+    assert.equal(world.isIdle, true);
+  });
+
+  test("a stream that does not even open is asked again", () => {
+    world.start();
+    world.finish(2);
+    world.network.last.drop();
+    world.clock.advance(BACKOFF_BASE_MS);
+    world.network.last.accept();
+    world.stream.end();
+    assert.equal(world.isIdle, false);
+    world.clock.advance(STREAM_RETRY_MS);
+    assert.equal(world.streams.length, 3);
+  });
+
+  test("a script that shows nothing says so, when it is done", () => {
+    world.start();
+    world.stream.say("statement", 1, { statement: 1, source: "x = 1", lineno: 1, end_lineno: 1 });
+    assert.equal(world.byId("rdit-empty").hidden, true);
+    world.finish(2);
+    assert.equal(world.byId("rdit-empty").hidden, false);
+  });
+});
+
+describe("reset", () => {
+  for (const how of ["on the stream", "on the socket"]) {
+    test(`${how}: the page is cleared, models close, and the new run is shown`, async () => {
+      world.start();
+      world.stream.say("widget", 1, widget("ok"));
+      await settle();
+      const model = world.page.connection.model("1.1");
+      if (how === "on the socket") {
+        world.finish(2);
+        world.output(3, "reset");
+      } else {
+        world.stream.say("reset", 3);
+      }
+      assert.equal(world.text, "");
+      assert.equal(model?.signal.aborted, true);
+      assert.equal(world.isIdle, false);
+      assert.equal(world.network.sockets.length, 2);
+      world.start();
+      assert.equal(world.stream.url, "http://test/prefix/api/execute?esm=url&after=3");
+      world.stream.say("widget", 4, widget("ok"));
+      world.finish(5);
+      await settle();
+      assert.equal(world.text, "7");
+      assert.equal(world.isIdle, true);
+    });
+  }
+
+  test("from the click on restart until the new run is done the page is not idle", async () => {
+    world.start();
+    world.print(1, "old");
+    world.finish(2);
+    assert.equal(world.isIdle, true);
+    world.byId("rdit-restart").click();
+    assert.equal(world.isIdle, false);
+    await settle();
+    assert.equal(world.isIdle, false);
+    world.output(3, "reset");
+    world.start();
+    world.finish(4);
+    assert.equal(world.isIdle, true);
+    world.answer.status = 500;
+    world.byId("rdit-restart").click();
+    await settle();
+    assert.equal(world.isIdle, true);
+  });
+
+  test("the reset at the head of a fresh page's stream costs nothing", () => {
+    world.start();
+    world.stream.say("reset", 5);
+    world.print(6, "a");
+    assert.equal(world.network.sockets.length, 1);
+    assert.equal(world.text, "a");
+  });
+
+  test("a server that was started anew resets with an id of its own count", () => {
+    world.start();
+    world.print(50, "old");
+    world.finish(51);
+    world.network.last.drop();
+    world.clock.advance(BACKOFF_BASE_MS);
+    world.start();
+    world.stream.say("reset", 0);
+    world.start();
+    assert.equal(world.stream.url, "http://test/prefix/api/execute?esm=url");
+    world.print(1, "new");
+    world.finish(2);
+    assert.equal(world.text, "new");
+    assert.equal(world.isIdle, true);
+  });
+
+  test("output of the old run that was held is forgotten, a widget still rendering does not count", async () => {
+    /** @type {any} */ (globalThis).pageGate = new Promise(() => {});
+    world.start();
+    world.output(3, "stream", { name: "stdout", text: "old" });
+    world.stream.say("widget", 1, widget("slow"));
+    await settle();
+    world.stream.say("reset", 4);
+    world.start();
+    world.print(5, "new");
+    world.finish(6);
+    assert.equal(world.text, "new");
+    assert.equal(world.isIdle, true);
+  });
+});
+
+describe("widgets", () => {
+  test("a widget is rendered, and idle waits for it and for its edits", async () => {
+    world.start();
+    world.stream.say("widget", 1, widget("ok"));
+    world.finish(2);
+    assert.equal(world.isIdle, false);
+    await settle();
+    assert.equal(world.isIdle, true);
+    assert.equal(world.document.querySelector("[data-widget-id='1.1']")?.textContent, "7");
+    world.page.connection.sendUpdate("1.1", "n", 8);
+    assert.equal(world.isIdle, false);
+    assert.equal(world.byId("rdit-run").textContent, "Busy");
+    world.network.last.ack("1.1", "n");
+    assert.equal(world.isIdle, true);
+  });
+
+  test("a widget that fails is shown, collected, and does not keep the page from being idle", async (t) => {
+    captureConsole(t);
+    world.start();
+    world.stream.say("widget", 1, widget("bad"));
+    world.stream.say("widget", 2, widget("none", "1.2"));
+    world.stream.say("widget", 3, widget("ok", "1.3"));
+    world.finish(4);
+    await settle();
+    assert.equal(world.isIdle, true);
+    assert.equal(world.document.querySelectorAll("[data-widget-id] .rdit-error").length, 2);
+    assert.deepEqual(
+      world.window.__rditErrors.map((/** @type {any} */ { stage }) => stage).sort(),
+      ["import", "render"],
+    );
+    assert.equal(world.document.querySelector("[data-widget-id='1.3']")?.textContent, "7");
+  });
+
+  test("a value pushed before the widget is shown is not lost", async () => {
+    world.start();
+    world.network.last.push("1.1", "n", 9);
+    world.stream.say("widget", 1, widget("ok"));
+    await settle();
+    assert.equal(world.document.querySelector("[data-widget-id='1.1']")?.textContent, "9");
+  });
+
+  test("a refused edit is a notice, as text", () => {
+    world.start();
+    world.page.connection.sendUpdate("1.1", "n", 8);
+    const refusal = { type: "error", widget_id: "1.1", property: "n", code: "read_only", message: "<b>no</b>" };
+    world.network.last.say(refusal);
+    assert.deepEqual(world.notices(), ["Python refused an edit of n in widget 1.1: <b>no</b> (read_only)"]);
+    const notice = /** @type {any} */ (world.document.querySelector(".rdit-notice"));
+    assert.equal(notice.parentElement.getAttribute("aria-live"), "polite");
+    notice.querySelector("button").click();
+    assert.deepEqual(world.notices(), []);
+  });
+
+  test("a property that the server's text names is not named twice", () => {
+    world.start();
+    const message = "Property 'size' of widget 1.1: it is read-only";
+    world.network.last.say({ type: "error", widget_id: "1.1", property: "size", code: "read_only", message });
+    assert.deepEqual(world.notices(), [`Python refused an edit: ${message} (read_only)`]);
+  });
+
+  test("an edit that cannot be delivered any more, or a value that cannot be read, is no refusal", () => {
+    world.start();
+    world.page.connection.open({ widget_id: "1.1", model: {} });
+    world.network.last.push("1.1", "n", { $b64: "%" });
+    world.page.connection.sendUpdate("1.1", "n", 1);
+    world.network.last.drop(4500, "no longer");
+    assert.match(world.notices()[0] ?? "", /\(bad_message\)$/);
+    assert.equal(world.notices()[1], "Not delivered: an edit of n in widget 1.1. no longer");
+  });
+
+  test("notices are bounded, and the same one is not repeated", () => {
+    world.start();
+    for (let i = 0; i < 2 * MAX_NOTICES; i += 1) {
+      for (let again = 0; again < 2; again += 1) {
+        world.network.last.say({ type: "error", widget_id: "1.1", property: `p${i}`, code: "read_only", message: "no" });
+      }
+    }
+    assert.equal(world.notices().length, MAX_NOTICES);
+    assert.match(world.notices()[MAX_NOTICES - 1] ?? "", /p9/);
+  });
+
+  test("a widget that sends a custom message is a notice, a listener that throws an error", async (t) => {
+    captureConsole(t);
+    world.start();
+    world.stream.say("widget", 1, widget("ok"));
+    await settle();
+    const model = world.page.connection.model("1.1");
+    model?.send({});
+    assert.match(world.notices()[0] ?? "", /1\.1.*no custom messages/);
+    model?.on("change:n", () => {
+      throw new Error("broken listener");
+    });
+    world.network.last.push("1.1", "n", 1);
+    assert.deepEqual(world.window.__rditErrors, [{ stage: "listener", message: "broken listener" }]);
+  });
+
+  test("errors of the page itself are collected", () => {
+    const { window } = world;
+    window.dispatchEvent(Object.assign(new window.Event("error"), { error: new Error("one"), message: "x" }));
+    window.dispatchEvent(Object.assign(new window.Event("unhandledrejection"), { reason: new Error("two") }));
+    assert.deepEqual(window.__rditErrors, [
+      { stage: "page", message: "one" },
+      { stage: "promise", message: "two" },
+    ]);
+  });
+});
+
+describe("the header", () => {
+  test("names the script", async () => {
+    world.start();
+    await settle();
+    assert.equal(world.byId("rdit-script").textContent, "analysis.py");
+    assert.equal(world.document.title, "analysis.py · rdit");
+  });
+
+  test("a status without a script, or none at all, changes nothing", async () => {
+    world.answer.body = {};
+    world.start();
+    await settle();
+    world.answer.status = null;
+    world.network.last.drop();
+    world.clock.advance(BACKOFF_BASE_MS);
+    world.network.last.accept();
+    await settle();
+    assert.equal(world.byId("rdit-script").textContent, "rdit");
+  });
+
+  for (const [id, path] of [
+    ["rdit-restart", "api/reset"],
+    ["rdit-interrupt", "api/interrupt"],
+  ]) {
+    test(`${id} posts to ${path}, and says when that does not work`, async () => {
+      world.start();
+      await settle();
+      world.byId(id).click();
+      await settle();
+      assert.deepEqual(world.requests.at(-1), [`http://test/prefix/${path}`, "POST"]);
+      assert.deepEqual(world.notices(), []);
+      world.answer.status = 500;
+      world.byId(id).click();
+      await settle();
+      world.answer.status = null;
+      world.byId(id).click();
+      await settle();
+      assert.equal(world.notices().length, 2);
+    });
+  }
+
+  test("restart is there only while the page is live", () => {
+    assert.equal(world.byId("rdit-restart").disabled, true);
+    world.start();
+    assert.equal(world.byId("rdit-restart").disabled, false);
+  });
+
+  test("the code button opens every source, also of statements to come", () => {
+    world.start();
+    world.stream.say("statement", 1, { statement: 1, source: "x = 1", lineno: 1, end_lineno: 1 });
+    world.byId("rdit-code").click();
+    world.stream.say("statement", 2, { statement: 2, source: "y = 1", lineno: 2, end_lineno: 2 });
+    const open = () => [...world.document.querySelectorAll("details")].map((details) => details.open);
+    assert.deepEqual(open(), [true, true]);
+    assert.equal(world.byId("rdit-code").getAttribute("aria-pressed"), "true");
+    world.byId("rdit-code").click();
+    assert.deepEqual(open(), [false, false]);
+  });
+});
+
+describe("failure", () => {
+  test("a page without access says to open the printed address", async () => {
+    world.answer.status = 401;
+    world.network.last.drop(1006);
+    await settle();
+    assert.equal(world.state, "failed");
+    assert.equal(world.byId("rdit-failure").hidden, false);
+    assert.match(world.byId("rdit-failure").textContent, /open the address that it printed/);
+    assert.equal(world.streams.length, 0);
+  });
+
+  test("a connection that ends for good says so", () => {
+    world.start();
+    world.network.last.drop(4504, "too many <b>pages</b>");
+    assert.equal(world.state, "failed");
+    assert.equal(world.isIdle, false);
+    assert.match(world.byId("rdit-failure").textContent, /too many <b>pages<\/b>/);
+    assert.equal(world.stream.isClosed, true);
+  });
+});
+
+describe("the files", () => {
+  test("the page has landmarks, a heading, no inline script, and only relative addresses", () => {
+    const { document } = fakePage(HTML);
+    for (const landmark of ["header", "main", "h1", "aside[aria-live]"]) assert.ok(document.querySelector(landmark));
+    for (const script of document.querySelectorAll("script")) assert.ok(script.getAttribute("src"));
+    const addresses = [...document.querySelectorAll("[src], [href]")].map(
+      (el) => el.getAttribute("src") ?? el.getAttribute("href") ?? "",
+    );
+    assert.deepEqual(addresses, ["data:,", "client/page.css", "client/page.js"]);
+    assert.equal(/ on\w+=|style=/.test(HTML), false);
+  });
+
+  test("the style sheet loads nothing and knows both schemes", () => {
+    assert.equal(/url\(|@import/.test(CSS), false);
+    assert.ok(CSS.includes("prefers-color-scheme: dark"));
+  });
+});
