@@ -49,7 +49,7 @@ def origin_of(url: str) -> str | None:
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         return None
     host = parts.hostname
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port or _DEFAULT_PORTS[scheme]}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{_DEFAULT_PORTS[scheme] if port is None else port}"
 
 
 def check_origin(origins: Sequence[str], allowed: Collection[str]) -> Verdict:

@@ -27,7 +27,7 @@ from .errors import LocalProtocolError, RemoteProtocolError
 from .frames import decode_server_message
 from .limits import Limits
 from .manager import WidgetData
-from .messages import Ack, Error, Output, WidgetUpdate
+from .messages import Ack, Error, WidgetUpdate
 from .model import Profile, WidgetModel
 
 _EARLY_SLOTS: Final = 10_000
@@ -38,7 +38,7 @@ SlotKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class EditRefused:
-    """The server refused an edit, or a frame of ours (then without widget and property)."""
+    """The server refused an edit. Without widget and property: something else that it had to say."""
 
     code: str
     message: str
@@ -128,8 +128,12 @@ class ClientConnection:
         self.is_connected = True
 
     def receive_eof(self) -> None:
-        """The transport is gone. What was not answered is queued again, older edits first. Idempotent."""
+        """The transport is gone. What was not answered is queued again, older edits first. Idempotent.
+
+        Pushes for widgets that are not open are forgotten: the next connection brings them again, up to date.
+        """
         self.is_connected = False
+        self._early.clear()
         again = {key: value for key, value in self._unanswered if key not in self._queue}
         self._unanswered.clear()
         self._queue = {**again, **self._queue}
@@ -146,10 +150,14 @@ class ClientConnection:
             case Ack():
                 self._answered((message.widget_id, message.property))
             case Error():
+                key: tuple[str | None, str | None] = message.widget_id, message.property
                 if message.widget_id is not None and message.property is not None:
                     self._answered((message.widget_id, message.property))
-                self._events.append(EditRefused(message.code, message.message, message.widget_id, message.property))
-            case Output():
+                elif self._unanswered:
+                    # A frame that the server could not read (too large, say). Replies come in order: it is the oldest.
+                    key, _ = self._unanswered.popleft()
+                self._events.append(EditRefused(message.code, message.message, *key))
+            case _:
                 self._events.append(OutputReceived(message.n, message.event))
 
     def events_received(self) -> list[ClientEvent]:

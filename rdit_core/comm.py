@@ -48,6 +48,9 @@ class CommOwner(Protocol):
 class WidgetComm:
     """One widget's channel to a manager. Has the surface of `comm.base_comm.BaseComm` that widget libraries use."""
 
+    kernel: Final = True
+    """anywidget's descriptor sends only through a comm that has one."""
+
     def __init__(
         self,
         owner: CommOwner,
@@ -143,7 +146,9 @@ class _Hook:
 
     def create_comm(self, *args: Any, **kwargs: Any) -> Any:
         target = args[0] if args else kwargs.get("target_name")
-        owner = self._scope.get() or (self._installed[-1] if self._installed else None)
+        owner = self._scope.get()
+        if owner is None and self._installed:  # Not by truth: a manager without widgets is false.
+            owner = self._installed[-1]
         if owner is None or target != WIDGET_TARGET:
             previous = self._previous
             assert previous is not None, "the hook is called only after it was entered"
@@ -167,8 +172,8 @@ class _Hook:
         try:
             yield
         finally:
+            self.leave()  # First: `reset` raises when the block ends in another context than it began in.
             self._scope.reset(token)
-            self.leave()
 
 
 hook: Final = _Hook()

@@ -117,7 +117,7 @@ def _why_not(data: bytes) -> RemoteProtocolError:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # The two parsers agree on what JSON is but for two things that the stdlib lets pass.
         try:
-            json.loads(data, parse_constant=_refuse_constant)
+            json.loads(data.decode(), parse_constant=_refuse_constant)
         except _NotFinite:
             return RemoteProtocolError("bad_number", "NaN and Infinity are not JSON")
         except ValueError:

@@ -8,7 +8,7 @@ shown; their properties are refused to pages until they can be validated.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import traitlets
@@ -33,28 +33,35 @@ def is_layout_state(state: dict[str, Any]) -> bool:
     return state.get("_model_name") == "LayoutModel" and state.get("_model_module") == "@jupyter-widgets/base"
 
 
-def forget_instance(model_id: str) -> None:
-    """Take a widget out of the process-wide registry in which ipywidgets keeps every widget alive for ever."""
+def forget_instance(comm: Any) -> None:
+    """Take the widget behind a comm out of the process-wide registry in which ipywidgets keeps every widget alive for
+    ever. One of another manager that has the same id stays.
+    """
     module = sys.modules.get("ipywidgets.widgets.widget")
-    if module is not None:
-        module._instances.pop(model_id, None)
+    instances: dict[str, Any] = module._instances if module is not None else {}
+    present = instances.get(comm.comm_id)
+    if present is not None and present.comm is comm:
+        del instances[comm.comm_id]
 
 
 class HostedWidget:
     """A widget, from the opening of its comm to its release."""
 
-    def __init__(self, comm: WidgetComm, widget_id: str, opened_rev: int) -> None:
+    def __init__(self, comm: WidgetComm) -> None:
         self.widget: Any = None
         """The object itself; None between the opening of the comm and the widget's first word on it."""
         self.comm = comm
-        self.ids = [widget_id]
-        """Every id that names it; the first is the comm's."""
+        self.ids: list[str] = []
+        """Every id that names it, the first one first: the comm's, as long as that is kept."""
         self.policy = WritePolicy()
         self.slots: dict[str, Slot] = {}
         self.esm: str | None = None
         """The module's text. Not a slot: it is large, never written by pages, and sent once."""
-        self.baseline_rev = opened_rev
-        """Slots newer than this are pushed to a page that connects: the rev of the first serialization."""
+        self.esm_rev = 0
+        """When it changed last; 0 for never."""
+        self.baseline_rev = 0
+        """Slots newer than this are pushed to a page that connects: the rev of the opening, then of the first
+        serialization."""
         self.is_serialized = False
         self.writers: set[int] = set()
         """Idents of the threads that changed it so far; more than one makes the manager read again after a commit."""
@@ -63,7 +70,7 @@ class HostedWidget:
     def facts(self, name: str) -> PropertyFacts:
         """What the write policy needs to know of one property."""
         if not is_ipywidget(self.widget):
-            return PropertyFacts(exists=name in self.slots)
+            return PropertyFacts(exists=name in self.slots, synced=True, read_only=True)
         trait = self.widget.traits().get(name)
         if trait is None:
             return PropertyFacts(exists=False)
@@ -77,14 +84,14 @@ class HostedWidget:
         """Whether `read` works for this property."""
         return is_ipywidget(self.widget) and name in self.widget.keys
 
-    def write(self, widget_id: str, name: str, value: Any, resolves: Callable[[str], bool]) -> Exception | None:
+    def write(self, widget_id: str, name: str, value: Any, find: Callable[[str], Any]) -> Exception | None:
         """Set a property as a page asked: `from_json`, validation, then observers run. Checks no policy.
 
         Args:
             widget_id: the id under which it was addressed, for the error.
             name: an existing trait.
             value: decoded JSON, binary as `bytes`. Owned by the widget afterwards.
-            resolves: whether a widget id may be referred to by this value.
+            find: widget id to the widget that this value may refer to, or None.
 
         Returns:
             None, or the exception of an observer; then the trait has taken the value all the same.
@@ -99,10 +106,13 @@ class HostedWidget:
             raise WriteRefused("invalid_value", widget_id, name, problem)
         before = widget._trait_values.get(name, _MISSING)
         try:
-            from_json = widget.trait_metadata(name, "from_json", widget._trait_from_json)
-            if _resolves_references(from_json) and not all(map(resolves, _references(value))):
-                raise traitlets.TraitError("refers to a widget that is not here")
-            setattr(widget, name, from_json(_as_buffers(value, trait), widget))
+            value = _as_buffers(value, trait)
+            from_json = trait.metadata.get("from_json")
+            if from_json is not None:
+                # Resolved here, since a deserializer of a library may know every widget of the process.
+                resolved = _resolve(value, find)
+                value = resolved if _resolves_references(from_json) else from_json(value, widget)
+            setattr(widget, name, value)
         except Exception as error:
             if widget._trait_values.get(name, _MISSING) is not before:
                 # Validation is done before the value is stored, observers come after: so this came from an observer.
@@ -150,10 +160,15 @@ def _resolves_references(from_json: Any) -> bool:
     return module is not None and from_json is module.widget_serialization["from_json"]
 
 
-def _references(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        if value.startswith(WIDGET_REFERENCE):
-            yield value[len(WIDGET_REFERENCE) :]
-    elif isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _references(item)
+def _resolve(value: Any, find: Callable[[str], Any]) -> Any:
+    """Copy of a value with each reference replaced by its widget. Raises `TraitError` for one that is not here."""
+    if isinstance(value, str) and value.startswith(WIDGET_REFERENCE):
+        widget = find(value[len(WIDGET_REFERENCE) :])
+        if widget is None:
+            raise traitlets.TraitError("refers to a widget that is not here")
+        return widget
+    if isinstance(value, dict):
+        return {key: _resolve(item, find) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolve(item, find) for item in value]
+    return value

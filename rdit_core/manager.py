@@ -71,6 +71,8 @@ _log = logging.getLogger("rdit")
 _ESM: Final = "_esm"
 _CSS: Final = "_css"
 _LAYOUT: Final = "layout"
+_LAYOUT_IDS: Final = itertools.count(1)
+"""Of the process, as ipywidgets' registry is."""
 _REREADS: Final = 100
 """Bound on second looks after one commit: a trait whose serialized form is never twice the same must not hang a
 thread."""
@@ -95,9 +97,16 @@ class _SerializedWidget(msgspec.Struct):
     model: dict[str, Any]
 
 
+class _Thread(threading.local):
+    """What one thread is at."""
+
+    origin: tuple[ServerConnection, SlotKey] | None = None
+    """The page's write that is being applied: whose, and of what."""
+
+
 @dataclass(slots=True, eq=False)
 class _Layout:
-    """A Layout model: its widget (once adopted) and the hosted widgets whose state it is part of."""
+    """A Layout model's comm and state, and the hosted widgets whose state it is part of."""
 
     comm: WidgetComm
     state: dict[str, Any]
@@ -124,13 +133,12 @@ class WidgetManager:
         self._hosted: dict[str, HostedWidget] = {}
         self._by_comm: dict[WidgetComm, HostedWidget] = {}
         self._layouts: dict[str, _Layout] = {}
-        self._layout_ids = itertools.count(1)
         self._revisions = Revisions()
         self._connections: dict[int, ServerConnection] = {}
         self._connection_ids = itertools.count(1)
         self._pending: deque[PendingUpdate] = deque()
         self._callbacks: dict[str, list[Callable[..., None]]] = {}
-        self._origin: tuple[int, ServerConnection, SlotKey] | None = None
+        self._thread = _Thread()
         self._applying: ContextVar[str | None] = ContextVar("rdit_applying", default=None)
         self.widgets: Final[Mapping[str, Any]] = MappingProxyType(self._widgets)
         """Widget id to widget, live and read-only; a widget with two ids stands there twice."""
@@ -199,6 +207,8 @@ class WidgetManager:
         """Release every widget (a namespace reset). Connections stay open."""
         for widget_id in list(self._hosted):
             self.unregister(widget_id)
+        for layout in list(self._layouts.values()):  # Those that are part of no widget.
+            self._close_layout(layout)
 
     def __contains__(self, widget_id: object) -> bool:
         return widget_id in self._widgets
@@ -300,6 +310,8 @@ class WidgetManager:
             )
             self._connections[connection.connection_id] = connection
             for widget_id, hosted in self._hosted.items():
+                if hosted.esm_rev > hosted.baseline_rev:
+                    connection.mark((widget_id, _ESM))
                 for name, slot in hosted.slots.items():
                     if slot.rev > hosted.baseline_rev:
                         connection.mark((widget_id, name))
@@ -312,7 +324,7 @@ class WidgetManager:
         An exception of user code ends its own update only. A `KeyboardInterrupt` comes through, with the interrupted
         update answered and the rest still pending.
         """
-        if self._origin is not None and self._origin[0] == threading.get_ident():
+        if self._thread.origin is not None:
             return 0  # An observer that pumps the host's loop must not start the next update inside this one.
         count = 0
         while self._pending:
@@ -376,7 +388,7 @@ class WidgetManager:
     def comm_opened(self, comm: WidgetComm, state: dict[str, Any]) -> None:
         """A widget's comm opens: give it an id and slots. It is listed once it says who it is."""
         if is_layout_state(state):
-            comm.comm_id = f"layout-{next(self._layout_ids)}"
+            comm.comm_id = f"layout#{next(_LAYOUT_IDS)}"  # No widget can have this id.
             with self.lock:
                 self._layouts[comm.comm_id] = _Layout(comm, state, [])
             return
@@ -384,11 +396,12 @@ class WidgetManager:
         comm.comm_id = require_widget_id(comm.comm_id or self._ids())
         if comm.comm_id in self._hosted:
             raise InvalidWidgetId(f"Widget id {comm.comm_id} is taken; `ids` must give each one once")
-        hosted = HostedWidget(comm, comm.comm_id, self._revisions.last)
+        hosted = HostedWidget(comm)
+        self._commit(hosted, state)  # While it has no id, since no page waits for its first state.
         with self.lock:
+            hosted.ids.append(comm.comm_id)
+            hosted.baseline_rev = self._revisions.last
             self._hosted[comm.comm_id] = self._by_comm[comm] = hosted
-        self._commit(hosted, state)
-        hosted.baseline_rev = self._revisions.last
 
     def comm_adopted(self, comm: WidgetComm, widget: Any) -> None:
         """The widget behind a comm is known: list it."""
@@ -400,6 +413,8 @@ class WidgetManager:
             hosted = self._by_comm[comm]
             hosted.widget = target
             self._widgets[comm.comm_id] = target
+        if hosted.layout_id is None:
+            self._refresh(hosted, _LAYOUT)  # It may have been made out of the hook's sight.
         self._emit(WidgetOpened(comm.comm_id))
 
     def comm_updated(self, comm: WidgetComm, state: dict[str, Any]) -> None:
@@ -493,18 +508,16 @@ class WidgetManager:
     def _attach(self, widget_id: str, widget: Any) -> HostedWidget:
         """Give a widget that was made without the hook a comm of ours; the same for its Layout."""
         self._check_room()
-        layout: Any = getattr(widget, "layout", None)
-        if is_ipywidget(layout) and not self._is_ours(layout.comm):
-            self._give_comm(layout, "")
+        self._take_layout(widget)
         self._give_comm(widget, widget_id)
         return self._hosted[widget_id]
 
     def _give_comm(self, widget: Any, comm_id: str) -> None:
-        old = widget.comm
-        if old is not None:
-            forget_instance(old.comm_id)
         data = {"state": widget.get_state(), "buffer_paths": []}
-        widget.comm = WidgetComm(self, WIDGET_TARGET, data, comm_id=comm_id)
+        old, new = widget.comm, WidgetComm(self, WIDGET_TARGET, data, comm_id=comm_id)
+        if old is not None:
+            forget_instance(old)
+        widget.comm = new
         if old is not None:
             old.close()
 
@@ -518,7 +531,7 @@ class WidgetManager:
         self._by_comm.pop(comm, None)
         comm.close()
         if is_ipywidget(widget) and widget.comm is comm:
-            forget_instance(comm.comm_id)
+            forget_instance(comm)
             widget.comm = None
 
     def _drop_layout(self, hosted: HostedWidget) -> None:
@@ -528,8 +541,21 @@ class WidgetManager:
             return
         layout.parents.remove(hosted)
         if not layout.parents:
-            forget_instance(layout.comm.comm_id)
-            layout.comm.close()
+            self._close_layout(layout)
+
+    def _close_layout(self, layout: _Layout) -> None:
+        # The comm stays in the Layout, which needs an id; a widget that takes it up again gives it another.
+        forget_instance(layout.comm)
+        layout.comm.close()
+
+    def _take_layout(self, widget: Any) -> _Layout | None:
+        """The Layout of a widget, with a comm of ours. It has none when it was made without the hook, or let go of."""
+        layout: Any = getattr(widget, "layout", None)
+        if not is_ipywidget(layout):
+            return None
+        if not self._is_ours(layout.comm):
+            self._give_comm(layout, "")
+        return self._layouts.get(layout.comm.comm_id)
 
     def _commit(self, hosted: HostedWidget, state: Mapping[str, Any]) -> bool:
         """Store serialized values; push what differs. Returns whether anything did."""
@@ -565,18 +591,17 @@ class WidgetManager:
         if is_new:
             woken: dict[ServerConnection, None] = {}
             with self.lock:
+                hosted.esm_rev = self._revisions.next()
                 self._mark(hosted, _ESM, woken)
             for connection in woken:
                 connection.wake()
 
     def _mark(self, hosted: HostedWidget, name: str, woken: dict[ServerConnection, None]) -> None:
-        origin = self._origin
-        if origin is not None and origin[0] != threading.get_ident():
-            origin = None
+        origin = self._thread.origin
         for widget_id in hosted.ids:
             key = (widget_id, name)
             for connection in self._connections.values():
-                if origin is None or connection is not origin[1] or key != origin[2]:
+                if origin is None or connection is not origin[0] or key != origin[1]:
                     connection.mark(key)
                     woken[connection] = None
 
@@ -584,13 +609,12 @@ class WidgetManager:
         """The Layout model behind a reference, as the dict of its keys that are set; part of its parent's state."""
         if not isinstance(value, str) or not value.startswith(WIDGET_REFERENCE):
             return value
-        layout_id = value[len(WIDGET_REFERENCE) :]
-        layout = self._layouts.get(layout_id)
+        layout = self._layouts.get(value[len(WIDGET_REFERENCE) :]) or self._take_layout(hosted.widget)
         if layout is None:
             return None
-        if hosted.layout_id != layout_id:
+        if hosted.layout_id != layout.comm.comm_id:
             self._drop_layout(hosted)
-            hosted.layout_id = layout_id
+            hosted.layout_id = layout.comm.comm_id
             layout.parents.append(hosted)
         return {name: part for name, part in layout.state.items() if part is not None and not name.startswith("_")}
 
@@ -614,16 +638,16 @@ class WidgetManager:
         if refusal is not None:
             code, reason = refusal
             raise WriteRefused(code, widget_id, name, reason)
-        outer, token = self._origin, self._applying.set(widget_id)
+        outer, token = self._thread.origin, self._applying.set(widget_id)
         if connection is not None:
-            self._origin = (threading.get_ident(), connection, (widget_id, name))
+            self._thread.origin = connection, (widget_id, name)
         try:
-            failed = hosted.write(widget_id, name, value, self._widgets.__contains__)
+            failed = hosted.write(widget_id, name, value, self._widgets.get)
             # What is equal to Python (1, True, 1.0) notifies nobody and still reads otherwise on the wire.
             self._refresh(hosted, name)
             return failed
         finally:
-            self._origin = outer
+            self._thread.origin = outer
             self._applying.reset(token)
 
     def _serialized(self, widget_id: str) -> _SerializedWidget:

@@ -31,7 +31,8 @@ class Error(msgspec.Struct, frozen=True, tag="error", omit_defaults=True):
     """Server to client: nothing changed. First clients read `message` alone; `code` is the stable part."""
 
     message: str
-    code: str = "internal"
+    code: str = msgspec.field(default_factory=lambda: "internal")
+    """Always on the wire. The default is for servers of the first design, which send none."""
     widget_id: str | None = None
     property: str | None = None
 

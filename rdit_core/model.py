@@ -14,6 +14,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+from .errors import UnserializableValue
+
 _log = logging.getLogger("rdit.model")
 
 Callback = Callable[..., object]
@@ -50,6 +52,15 @@ def same_value(left: Any, right: Any) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
+def _copy(value: Any) -> Any:
+    """Copy of the lists and dicts in a value; all else is shared."""
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    return value
+
+
 class WidgetModel:
     """One widget's state on the page's side.
 
@@ -80,16 +91,22 @@ class WidgetModel:
         self._profile = profile
         self._autosave = autosave
         self._dirty: dict[str, None] = {}
+        self._handed_out: dict[str, Any] = {}
+        # What each list or dict held when somebody got hold of it. Widgets edit in place what `get` gave them and then
+        # set an equal copy; compared with the edited object itself, nothing would ever have changed.
         self._listeners: list[tuple[str, Callback, object]] = []
 
     def get(self, key: str) -> Any:
         """The present value, the stored object itself; None for an unknown key."""
-        return self._state.get(key)
+        value = self._state.get(key)
+        if key not in self._handed_out:
+            self._remember(key, value)
+        return value
 
     @property
     def state(self) -> dict[str, Any]:
-        """A shallow copy of the whole state."""
-        return dict(self._state)
+        """The whole state, each value as `get` gives it."""
+        return {key: self.get(key) for key in self._state}
 
     def set(self, key: str, value: Any) -> None:
         """Change a value here and now; it reaches Python with the next `save_changes`.
@@ -98,19 +115,37 @@ class WidgetModel:
         place and setting it again is not lost.
         """
         old = self._state.get(key)
-        if key in self._state and same_value(old, value) and not (old is value and isinstance(value, (dict, list))):
+        if (
+            key in self._state
+            and same_value(old, value)
+            and not (old is value and isinstance(value, (dict, list)))
+            and same_value(self._handed_out.get(key, old), value)
+        ):
             return
         self._state[key] = value
+        self._remember(key, value)
         self._dirty[key] = None
-        if self._autosave:
-            self.save_changes()
-        self._fire_changes([key])
+        try:
+            if self._autosave:
+                self.save_changes()
+        finally:
+            self._fire_changes([key])
 
     def save_changes(self) -> None:
-        """Send what changed since the last save; nothing changed, nothing sent."""
+        """Send what changed since the last save; nothing changed, nothing sent.
+
+        Raises:
+            UnserializableValue: for the first value that cannot be sent. The others are.
+        """
         dirty, self._dirty = self._dirty, {}
+        refused: list[UnserializableValue] = []
         for key in dirty:
-            self._channel.send_update(self.widget_id, key, self._state[key])
+            try:
+                self._channel.send_update(self.widget_id, key, self._state[key])
+            except UnserializableValue as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
 
     def on(self, event: str, callback: Callback, *, scope: object = None) -> None:
         """Listen to `change:<key>` or `change`. The same callback registered twice runs twice.
@@ -152,10 +187,17 @@ class WidgetModel:
         changed = []
         for key, value in changes.items():
             self._dirty.pop(key, None)
+            self._handed_out.pop(key, None)
             if key not in self._state or not same_value(self._state[key], value):
                 self._state[key] = value
                 changed.append(key)
         self._fire_changes(changed)
+
+    def _remember(self, key: str, value: Any) -> None:
+        if isinstance(value, (dict, list)):
+            self._handed_out[key] = _copy(value)
+        else:
+            self._handed_out.pop(key, None)
 
     def _fire_changes(self, keys: Sequence[str]) -> None:
         for key in keys:

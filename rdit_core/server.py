@@ -23,6 +23,7 @@ to it for that property, for then nobody knows which of the two it saw last.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -32,11 +33,13 @@ from typing import Final, Protocol
 import msgspec
 
 from .encoding import encode_value
-from .errors import RditError, RemoteProtocolError, UnknownWidget, WriteRefused
+from .errors import RemoteProtocolError, UnknownWidget, WriteRefused
 from .events import ConnectionEvent, FrameRefused, UpdateReceived
 from .frames import decode_client_message, encode_message
 from .limits import Limits
 from .messages import Ack, Error, Output, ServerMessage, WidgetUpdate
+
+_log = logging.getLogger("rdit")
 
 SlotKey = tuple[str, str]
 """Widget id and property, as this connection's peer names them."""
@@ -44,6 +47,9 @@ SlotKey = tuple[str, str]
 _MAX_OUTPUTS: Final = 10_000
 """Output events kept for a peer that does not read; beyond, the oldest go (the event stream still has them, and the
 peer sees the gap in `n`)."""
+
+_MAX_EVENTS: Final = 10_000
+"""Events kept for an adapter that does not ask for them; beyond, the oldest go."""
 
 
 class ConnectionCore(Protocol):
@@ -81,6 +87,8 @@ class _OwnWrite:
     """Updates that are not answered yet; no correction before they are."""
     sent: bytes | None = None
     """The last answered value in canonical form; None when it has none, and so equals nothing."""
+    is_gone: bool = False
+    """The widget was let go meanwhile. The next one under its id is another one: these updates are not for it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +98,7 @@ class PendingUpdate:
     connection: ServerConnection
     message: WidgetUpdate
     reply: _Reply
+    own: _OwnWrite
 
     def apply(self) -> None:
         """Run it and fill the reply, whatever happens. Kernel's thread only."""
@@ -116,7 +125,7 @@ class ServerConnection:
         self._core = core
         self._limits = limits
         self._wakeup = wakeup
-        self._events: list[ConnectionEvent] = []
+        self._events: deque[ConnectionEvent] = deque(maxlen=_MAX_EVENTS)
         self._replies: deque[_Reply] = deque()
         self._dirty: dict[SlotKey, None] = {}
         self._pushed: set[SlotKey] = set()
@@ -149,7 +158,7 @@ class ServerConnection:
             own = self._own.setdefault(key, _OwnWrite(now_s))
             own.received_s = now_s
             own.waiting += 1
-        self._core.enqueue(PendingUpdate(self, message, reply))
+        self._core.enqueue(PendingUpdate(self, message, reply, own))
 
     def receive_eof(self) -> None:
         """The socket is gone. Updates that were received still apply; nothing more is sent. Idempotent."""
@@ -166,7 +175,8 @@ class ServerConnection:
     def events_received(self) -> list[ConnectionEvent]:
         """What arrived since the last call, in order."""
         with self._core.lock:
-            events, self._events = self._events, []
+            events = list(self._events)
+            self._events.clear()
         return events
 
     def frames_to_send(self) -> list[str]:
@@ -214,7 +224,8 @@ class ServerConnection:
     def forget(self, widget_id: str) -> None:
         """A widget is gone: nothing of it is pushed any more. Call with the lock held."""
         self._dirty = {key: None for key in self._dirty if key[0] != widget_id}
-        self._own = {key: own for key, own in self._own.items() if key[0] != widget_id}
+        for key in [key for key in self._own if key[0] == widget_id]:
+            self._own.pop(key).is_gone = True
         self._pushed = {key for key in self._pushed if key[0] != widget_id}
 
     def queue_output(self, output: Output) -> None:
@@ -225,9 +236,14 @@ class ServerConnection:
             self.wake()
 
     def wake(self) -> None:
-        """Tell the adapter to drain. Call without the lock."""
+        """Tell the adapter to drain. Call without the lock. Runs on the thread of whoever set a trait, so that an
+        adapter's trouble (a loop that is closed) is logged and does not become theirs.
+        """
         if self._wakeup is not None and self.is_open:
-            self._wakeup()
+            try:
+                self._wakeup()
+            except Exception:
+                _log.exception("wakeup of connection %d failed", self.connection_id)
 
     def apply(self, update: PendingUpdate) -> None:
         """Run one of this connection's updates on the kernel's thread."""
@@ -236,20 +252,21 @@ class ServerConnection:
         answer: ServerMessage = Error("Update was not applied", "internal", *key)
         sent: bytes | None = None
         try:
+            if update.own.is_gone:
+                raise UnknownWidget(message.widget_id)
             # Before the widget owns the value: an observer may edit it in place.
             sent = encode_value(message.value, max_depth=self._limits.max_depth)
             self._core.write(self, message)
             answer = Ack(*key)
         except (WriteRefused, UnknownWidget) as error:
             answer = Error(str(error), error.code, *key)
-        except RditError as error:
-            answer = Error("Update was not applied", error.code, *key)
+        except Exception:  # Such as a trait that cannot say what it expects. No update harms the next one.
+            _log.exception("update of %s.%s failed", *key)
         finally:
             # Also when the user interrupts an observer: each update gets its one reply.
             with self._core.lock:
                 update.reply.message = answer
-                own = self._own.get(key)
-                if own is not None:
-                    own.waiting -= 1
-                    own.sent = sent
+                update.own.waiting -= 1
+                # After an error nobody knows what the peer shows, so it is told.
+                update.own.sent = sent if isinstance(answer, Ack) else None
             self.wake()

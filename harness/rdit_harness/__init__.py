@@ -1,9 +1,15 @@
 """rdit_harness: test a widget, or a host of widgets, without a notebook and without a browser."""
 
-from .clock import VirtualClock
-from .expect import Expectation, expect
-from .frontend import Frame, Frontend, NeverSettles, Page, View
-from .mount import MountedView, Mounter, Net
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .clock import VirtualClock
+    from .expect import Expectation, expect
+    from .frontend import Frame, Frontend, NeverSettles, Page, View
+    from .mount import MountedView, Mounter, Net
 
 __all__ = [
     "Expectation",
@@ -18,3 +24,26 @@ __all__ = [
     "VirtualClock",
     "expect",
 ]
+
+# Loaded when they are asked for: every pytest process of an environment with this package loads the plugin, and so
+# this file.
+_HOMES: Final = {
+    "Expectation": "expect",
+    "Frame": "frontend",
+    "Frontend": "frontend",
+    "MountedView": "mount",
+    "Mounter": "mount",
+    "NeverSettles": "frontend",
+    "Net": "mount",
+    "Page": "frontend",
+    "View": "frontend",
+    "VirtualClock": "clock",
+    "expect": "expect",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value

@@ -29,5 +29,6 @@ class VirtualClock:
 
     def advance_to(self, instant_s: float) -> None:
         """Move on to an instant; one that is past leaves the clock alone."""
-        # Rounded up: a deadline must be due when the clock says that it is there.
-        self.now_ns = max(self.now_ns, -int(-instant_s * NS_PER_S // 1))
+        self.now_ns = max(self.now_ns, int(instant_s * NS_PER_S))
+        while self.now_s < instant_s:  # A deadline must be due when the clock says that it is there.
+            self.now_ns += 1

@@ -134,12 +134,14 @@ class Page:
         """Carry everything that is ready across, once in each direction. Returns how many frames that were."""
         if self.server is None:
             return 0
-        count = 0
+        server, count = self.server, 0
         for text in self.client.frames_to_send():
             self.wire.append(Frame(self.frontend.clock.now_s, "to_server", text))
-            self.server.receive_frame(text, self.frontend.clock.now_s)
+            server.receive_frame(text, self.frontend.clock.now_s)
             count += 1
-        for text in self.server.frames_to_send():
+        for text in server.frames_to_send():
+            if self.server is not server:
+                break  # A listener cut the connection: the rest is lost.
             self.wire.append(Frame(self.frontend.clock.now_s, "to_page", text))
             self.client.receive_frame(text)
             count += 1
@@ -162,7 +164,7 @@ class Frontend:
     """
 
     def __init__(self, manager: WidgetManager | None = None, *, profile: Profile = "strict") -> None:
-        self.manager = manager or WidgetManager()
+        self.manager = WidgetManager() if manager is None else manager
         self.clock = VirtualClock()
         self.pages: list[Page] = []
         self._profile: Profile = profile

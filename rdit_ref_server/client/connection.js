@@ -1,39 +1,17 @@
 /**
- * One page's connection to the widgets of one Python.
- *
- * The inner part (`createExchange`) is the protocol without a socket: which edits wait, which are unanswered, which
- * remote values are hidden, which model a push belongs to. Around it there are two shells: `connect` dials, and dials
- * again; `connectionOver` listens on a WebSocket that somebody else owns.
- *
- * The rules, per property:
- * - An edit leaves at once while the connection is live and fewer than two edits of the property are unanswered; else
- *   it waits, and a later edit of the property replaces it. What waits is bounded by the number of properties.
- * - Each update that was sent gets one reply, in order. When the connection is lost, the unanswered ones wait again,
- *   unless a later edit of the property is waiting already.
- * - While an edit waits or is unanswered, values that Python pushes for the property are ignored: the model would jump
- *   back under the user's hand. The server pushes the standing value once more after the last edit.
+ * One page's connection to the widgets of one Python: the socket around an exchange (`exchange.js`). `connect` dials,
+ * and dials again; `connectionOver` listens on a WebSocket that somebody else owns.
  */
 
-import { fromWire, toWire } from "./binary.js";
-import { createEmitter } from "./emitter.js";
-import { createModel, messageOf } from "./model.js";
+import { createExchange } from "./exchange.js";
+import { messageOf } from "./model.js";
 
+/** @typedef {import("./exchange.js").Receiver} Receiver */
+/** @typedef {import("./exchange.js").WidgetData} WidgetData */
 /** @typedef {import("./model.js").Fault} Fault */
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Profile} Profile */
 /** @typedef {"connecting" | "live" | "offline" | "failed" | "closed"} State */
-/** @typedef {{ handleRemoteUpdate: (property: string, value: unknown) => void }} Receiver */
-
-/**
- * A widget as the server serializes it.
- *
- * @typedef {object} WidgetData
- * @property {string} widget_id
- * @property {Record<string, any>} model its state; bytes are `{"$b64": "..."}` at their path
- * @property {string} [esm] the text of its module, or an http(s) URL
- * @property {string} [esm_url] where its module is served, relative to the connection's `baseUrl`
- * @property {string | null} [css] text, or an http(s) URL
- */
 
 /**
  * @typedef {object} StateChange
@@ -57,7 +35,8 @@ import { createModel, messageOf } from "./model.js";
  * @property {(widgetId: string) => WidgetData | undefined} widgetData
  * @property {(widgetId: string, options?: { timeoutMs?: number, signal?: AbortSignal }) => Promise<Model>} whenOpen
  * @property {(widgetId: string) => void} closeModel
- * @property {(widgetId: string, receiver: Receiver) => () => void} attach delivers pushes to a model of one's own
+ * @property {(widgetId: string, receiver: Receiver) => () => void} attach delivers pushes to a model of one's own,
+ * until the returned function is called or the connection renewed
  * @property {(widgetId: string, property: string, value: unknown) => void} sendUpdate
  * @property {(text: string) => void} send one frame, as a WebSocket would; an update takes the way of all edits
  * @property {(fault: Fault) => void} report tells the subscribers of `error`
@@ -65,10 +44,6 @@ import { createModel, messageOf } from "./model.js";
  * @property {() => void} close ends it and closes its models; a socket that somebody else made stays open
  */
 
-/** Edits of one property that may be unanswered at a time; the next one waits and merges. */
-export const MAX_UNANSWERED_PER_SLOT = 2;
-/** Values kept for widgets that are not open yet. */
-export const MAX_HELD_SLOTS = 10_000;
 /** Backoff: the n-th wait is uniform in 0..min(cap, base * 2^n). */
 export const BACKOFF_BASE_MS = 500;
 export const BACKOFF_CAP_MS = 20_000;
@@ -78,304 +53,14 @@ export const STABLE_AFTER_MS = 5_000;
 export const CHILD_WAIT_MS = 10_000;
 /** Closes in this range are final. */
 const TERMINAL_CLOSE_CODES = { first: 4500, last: 4999 };
+/** The server's transport takes no message of this length (RFC 6455, 7.4.1). */
+const TOO_LONG_CLOSE_CODE = 1009;
 const OPEN = 1;
-
-/**
- * @typedef {object} Edit
- * @property {string} slot
- * @property {string} widgetId
- * @property {string} property
- * @property {string} frame
- */
-
-/** @param {string} widgetId @param {string} property */
-function slotOf(widgetId, property) {
-  return JSON.stringify([widgetId, property]);
-}
-
-/** @param {string} text @returns {any} */
-function parseJson(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/**
- * The protocol without a socket.
- *
- * @param {{ profile?: Profile, maxHeldSlots?: number, getModel: (id: string) => Promise<Model> }} options
- */
-function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getModel }) {
-  const emitter = createEmitter({
-    onerror: (error, name) => console.error(`[rdit] a "${name}" subscriber of the connection failed`, error),
-  });
-  /** @type {Map<string, { model: Model, widgetData: WidgetData }>} */
-  const opened = new Map();
-  /** @type {Map<string, Set<Receiver>>} */
-  const receivers = new Map();
-  /** @type {Map<string, Map<string, unknown>>} */
-  const held = new Map();
-  let heldSlots = 0;
-  let hasDroppedHeld = false;
-  /** @type {Map<string, Edit>} */
-  const queue = new Map();
-  /** @type {Edit[]} */
-  let unanswered = [];
-  /** @type {((frame: string) => void) | null} */
-  let transmit = null;
-  /** @type {string | null} Why edits cannot be taken any more. */
-  let ended = null;
-  let wasIdle = true;
-
-  const isIdle = () => queue.size === 0 && unanswered.length === 0;
-
-  function tellIdle() {
-    if (wasIdle === isIdle()) return;
-    wasIdle = !wasIdle;
-    emitter.emit("idle", wasIdle);
-  }
-
-  /** @param {Fault} fault */
-  function report(fault) {
-    emitter.emit("error", fault);
-  }
-
-  /** @param {string} slot */
-  function isMasked(slot) {
-    return queue.has(slot) || unanswered.some((edit) => edit.slot === slot);
-  }
-
-  /** @param {{ isUrgent?: boolean }} [options] */
-  function pump({ isUrgent = false } = {}) {
-    for (const [slot, edit] of queue) {
-      if (!transmit) break;
-      const out = unanswered.filter((other) => other.slot === slot).length;
-      // An edit never overtakes one that was made before it: Python sees the page's order.
-      if (!isUrgent && out >= MAX_UNANSWERED_PER_SLOT) break;
-      queue.delete(slot);
-      unanswered.push(edit);
-      transmit(edit.frame);
-    }
-    tellIdle();
-  }
-
-  /** @param {string} widgetId @param {string} property @param {unknown} wireValue */
-  function enqueue(widgetId, property, wireValue) {
-    if (ended !== null) {
-      report({ code: "undeliverable", message: ended, widget_id: widgetId, property });
-      return;
-    }
-    const slot = slotOf(widgetId, property);
-    const frame = JSON.stringify({ type: "widget_update", widget_id: widgetId, property, value: wireValue });
-    queue.delete(slot);
-    queue.set(slot, { slot, widgetId, property, frame });
-    pump();
-  }
-
-  /** @param {any} reply */
-  function settle(reply) {
-    // The first design's server answers a failure without saying of what: replies come in order, so of the oldest.
-    const hasNames = typeof reply.widget_id === "string" && typeof reply.property === "string";
-    const slot = hasNames ? slotOf(reply.widget_id, reply.property) : null;
-    const at = slot === null ? 0 : unanswered.findIndex((edit) => edit.slot === slot);
-    const [edit] = at < 0 ? [] : unanswered.splice(at, 1);
-    return edit;
-  }
-
-  /** @param {string} widgetId @param {string} property @param {unknown} value */
-  function deliver(widgetId, property, value) {
-    for (const receiver of [...(receivers.get(widgetId) ?? [])]) {
-      try {
-        receiver.handleRemoteUpdate(property, value);
-      } catch (error) {
-        console.error(`[rdit] widget ${widgetId} failed to take ${property}`, error);
-        report({ code: "listener_failed", message: messageOf(error), widget_id: widgetId, property, error });
-      }
-    }
-    const entry = opened.get(widgetId);
-    if (entry) entry.model.handleRemoteUpdate(property, value);
-    else hold(widgetId, property, value);
-  }
-
-  /** @param {string} widgetId @param {string} property @param {unknown} value */
-  function hold(widgetId, property, value) {
-    const values = held.get(widgetId) ?? new Map();
-    held.set(widgetId, values);
-    if (!values.has(property)) heldSlots += 1;
-    values.set(property, value);
-    if (heldSlots <= maxHeldSlots) return;
-    const [oldestId, oldest] = /** @type {[string, Map<string, unknown>]} */ (held.entries().next().value);
-    held.delete(oldestId);
-    heldSlots -= oldest.size;
-    if (hasDroppedHeld) return;
-    hasDroppedHeld = true;
-    const message = `More than ${maxHeldSlots} values arrived for widgets that are not open; the oldest are forgotten`;
-    report({ code: "dropped", message, widget_id: oldestId });
-  }
-
-  /** @param {string} frame */
-  function receive(frame) {
-    const message = typeof frame === "string" ? parseJson(frame) : null;
-    switch (message?.type) {
-      case "ack":
-        settle(message);
-        pump();
-        break;
-      case "error": {
-        const edit = settle(message);
-        report({
-          code: typeof message.code === "string" ? message.code : "refused",
-          message: typeof message.message === "string" ? message.message : "The server refused an edit",
-          widget_id: edit?.widgetId ?? (typeof message.widget_id === "string" ? message.widget_id : undefined),
-          property: edit?.property ?? (typeof message.property === "string" ? message.property : undefined),
-        });
-        pump();
-        break;
-      }
-      case "widget_update": {
-        const { widget_id: widgetId, property, value } = message;
-        if (typeof widgetId !== "string" || typeof property !== "string" || !Object.hasOwn(message, "value")) break;
-        if (isMasked(slotOf(widgetId, property))) break;
-        try {
-          deliver(widgetId, property, fromWire(value));
-        } catch (error) {
-          report({ code: "bad_message", message: messageOf(error), widget_id: widgetId, property, error });
-        }
-        break;
-      }
-      case "output":
-        emitter.emit("output", message);
-        break;
-    }
-  }
-
-  /** @param {Iterable<Edit>} edits @param {string} code @param {string} text */
-  function reportLost(edits, code, text) {
-    for (const { widgetId, property } of edits) {
-      report({ code, message: text, widget_id: widgetId, property });
-    }
-  }
-
-  function closeModels() {
-    const models = [...opened.values()];
-    opened.clear();
-    held.clear();
-    heldSlots = 0;
-    for (const { model } of models) model.close();
-  }
-
-  return {
-    emitter,
-    report,
-    receive,
-    isIdle,
-    /** @param {(frame: string) => void} send */
-    wentLive(send) {
-      transmit = send;
-      pump();
-    },
-    wentDown() {
-      transmit = null;
-      const waiting = [...queue.values()];
-      queue.clear();
-      for (const edit of [...unanswered, ...waiting]) {
-        queue.delete(edit.slot);
-        queue.set(edit.slot, edit);
-      }
-      unanswered = [];
-      tellIdle();
-    },
-    flush() {
-      pump({ isUrgent: true });
-    },
-    /** @param {string} reason */
-    end(reason) {
-      if (ended !== null) return;
-      this.wentDown();
-      ended = reason;
-      const lost = [...queue.values()];
-      queue.clear();
-      reportLost(lost, "undeliverable", reason);
-      tellIdle();
-    },
-    forget() {
-      this.wentDown();
-      queue.clear();
-      closeModels();
-      tellIdle();
-    },
-    closeModels,
-    /** @type {Connection["sendUpdate"]} */
-    sendUpdate(widgetId, property, value) {
-      enqueue(String(widgetId), String(property), toWire(value));
-    },
-    /** @type {Connection["send"]} */
-    send(text) {
-      const message = parseJson(text);
-      if (message?.type === "widget_update") {
-        enqueue(String(message.widget_id), String(message.property), message.value ?? null);
-      } else if (transmit) {
-        transmit(text);
-      } else {
-        throw new DOMException("The connection is not live", "InvalidStateError");
-      }
-    },
-    /** @type {Connection["open"]} */
-    open(widgetData) {
-      const widgetId = String(widgetData.widget_id);
-      const existing = opened.get(widgetId);
-      if (existing) return existing.model;
-      const state = /** @type {Record<string, unknown>} */ (fromWire(widgetData.model ?? {}));
-      const source = widgetData.esm_url ?? widgetData.esm;
-      const model = createModel(
-        widgetId,
-        {
-          ...(source === undefined ? {} : { _esm: source }),
-          ...(widgetData.css ? { _css: widgetData.css } : {}),
-          ...state,
-        },
-        this,
-        { profile, onerror: report, widgetManager: { get_model: getModel } },
-      );
-      opened.set(widgetId, { model, widgetData });
-      const early = held.get(widgetId);
-      if (early) {
-        held.delete(widgetId);
-        heldSlots -= early.size;
-        model.applyRemote(early);
-      }
-      emitter.emit("open", model);
-      return model;
-    },
-    /** @param {string} widgetId */
-    model: (widgetId) => opened.get(widgetId)?.model,
-    /** @param {string} widgetId */
-    widgetData: (widgetId) => opened.get(widgetId)?.widgetData,
-    /** @param {string} widgetId */
-    closeModel(widgetId) {
-      const entry = opened.get(widgetId);
-      opened.delete(widgetId);
-      entry?.model.close();
-    },
-    /** @type {Connection["attach"]} */
-    attach(widgetId, receiver) {
-      const set = receivers.get(widgetId) ?? new Set();
-      receivers.set(widgetId, set.add(receiver));
-      for (const [property, value] of held.get(widgetId) ?? []) receiver.handleRemoteUpdate(property, value);
-      return () => {
-        set.delete(receiver);
-        if (set.size === 0 && receivers.get(widgetId) === set) receivers.delete(widgetId);
-      };
-    },
-  };
-}
 
 /**
  * The part of a connection's surface that needs no socket.
  *
- * @param {ReturnType<typeof createExchange>} exchange
+ * @param {import("./exchange.js").Exchange} exchange
  * @param {Required<Pick<Timers, "setTimeout" | "clearTimeout">>} timers
  */
 function surfaceOf(exchange, timers) {
@@ -404,16 +89,20 @@ function surfaceOf(exchange, timers) {
   /** @type {Connection["on"]} */
   function on(event, callback, { signal } = {}) {
     const owner = {};
-    if (!signal?.aborted) exchange.emitter.on(event, callback, owner);
-    const stop = () => exchange.emitter.off(null, null, owner);
-    signal?.addEventListener("abort", stop, { once: true });
+    const stop = () => {
+      exchange.emitter.off(null, null, owner);
+      signal?.removeEventListener("abort", stop);
+    };
+    if (signal?.aborted) return stop;
+    exchange.emitter.on(event, callback, owner);
+    signal?.addEventListener("abort", stop);
     return stop;
   }
 
   return {
     on,
     whenOpen,
-    open: exchange.open.bind(exchange),
+    open: exchange.open,
     model: exchange.model,
     widgetData: exchange.widgetData,
     closeModel: exchange.closeModel,
@@ -489,6 +178,7 @@ export function connect(url, options = {}) {
   /** @type {any} */
   let stableTimer = null;
   let losses = 0;
+  let opens = 0;
   let isAsking = false;
   let isFrozen = false;
 
@@ -502,13 +192,14 @@ export function connect(url, options = {}) {
     if (state === next) return;
     state = next;
     if (next === "live") readiness.resolve();
-    exchange.emitter.emit("state", { state, failure });
+    exchange.tell("state", { state, failure });
   }
 
   function dial() {
     clearTimeout(retryTimer);
-    retryTimer = null;
     become("connecting");
+    // Whoever heard that may have closed the connection, or renewed it.
+    if (isOver() || socket) return;
     let wasOpen = false;
     /** @type {WebSocket} */
     let ws;
@@ -522,16 +213,19 @@ export function connect(url, options = {}) {
     ws.addEventListener("open", () => {
       if (socket !== ws) return;
       wasOpen = true;
+      opens += 1;
       stableTimer = setTimeout(() => {
         losses = 0;
       }, STABLE_AFTER_MS);
       exchange.wentLive((frame) => ws.send(frame));
-      become("live");
+      if (socket === ws) become("live");
     });
     ws.addEventListener("message", (event) => {
       if (socket === ws) exchange.receive(event.data);
     });
     ws.addEventListener("close", (event) => {
+      // Sent again, what was too long would end the next connection too, and so on for ever.
+      if (socket === ws && event.code === TOO_LONG_CLOSE_CODE) exchange.dropLongest();
       if (socket === ws) lost(event, wasOpen);
     });
   }
@@ -552,11 +246,11 @@ export function connect(url, options = {}) {
       return;
     }
     become("offline");
-    if (isOver() || isFrozen) return;
+    if (state !== "offline" || isFrozen) return;
     const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** losses);
     losses += 1;
     clearTimeout(retryTimer);
-    retryTimer = setTimeout(dial, random() * ceiling);
+    retryTimer = setTimeout(dialNow, random() * ceiling);
     if (!wasOpen) void askWhyRefused();
   }
 
@@ -564,9 +258,15 @@ export function connect(url, options = {}) {
   async function askWhyRefused() {
     if (statusUrl === null || !fetch || isAsking) return;
     isAsking = true;
+    const opensBefore = opens;
     try {
-      const { status } = await fetch(statusUrl, { cache: "no-store", credentials: "same-origin" });
-      if ((status === 401 || status === 403) && state !== "live") {
+      const { status } = await fetch(statusUrl, {
+        cache: "no-store",
+        credentials: "same-origin",
+        signal: lifetime.signal,
+      });
+      // A socket that opened meanwhile is the later word.
+      if ((status === 401 || status === 403) && opens === opensBefore) {
         finish("failed", { code: status, message: `The server refuses this page (HTTP ${status})` });
       }
     } catch {
@@ -651,7 +351,7 @@ const wrappers = new WeakMap();
 
 /**
  * A connection over a WebSocket that somebody else made and owns: it waits for the socket to open, and ends with it.
- * The same socket gives the same connection.
+ * The same socket gives the same connection, until that is closed.
  *
  * @param {any} ws
  * @param {{ profile?: Profile } & Timers} [options] those of the first call count
@@ -673,7 +373,7 @@ export function connectionOver(ws, options = {}) {
   /** @param {State} next */
   function become(next) {
     state = next;
-    exchange.emitter.emit("state", { state, failure: null });
+    exchange.tell("state", { state, failure: null });
   }
   function live() {
     if (state !== "connecting") return;
@@ -683,14 +383,18 @@ export function connectionOver(ws, options = {}) {
   }
   function over() {
     if (state === "closed") return;
+    for (const [name, listener] of Object.entries(listeners)) ws.removeEventListener?.(name, listener);
     become("closed");
     exchange.end("The WebSocket is closed");
     readiness.reject(new Error("The WebSocket is closed"));
   }
 
-  ws.addEventListener?.("open", live);
-  ws.addEventListener?.("message", (/** @type {MessageEvent} */ event) => exchange.receive(event.data));
-  ws.addEventListener?.("close", over);
+  const listeners = {
+    open: live,
+    message: (/** @type {MessageEvent} */ event) => exchange.receive(event.data),
+    close: over,
+  };
+  for (const [name, listener] of Object.entries(listeners)) ws.addEventListener?.(name, listener);
   // Something with a mere send() has no readyState: it counts as open.
   if ((ws.readyState ?? OPEN) === OPEN) live();
   else if (ws.readyState > OPEN) over();
@@ -707,11 +411,11 @@ export function connectionOver(ws, options = {}) {
     failure: null,
     ready: readiness.promise,
     baseUrl: undefined,
-    renew() {
-      exchange.forget();
-      if (state === "live") exchange.wentLive((frame) => ws.send(frame));
-    },
+    // What is unanswered stays so: the replies are still to come on this socket.
+    renew: exchange.forget,
     close() {
+      // The socket goes on and may be given again, to a connection that lives.
+      if (wrappers.get(ws) === connection) wrappers.delete(ws);
       over();
       exchange.closeModels();
     },

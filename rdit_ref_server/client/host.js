@@ -40,7 +40,7 @@ import { messageOf } from "./model.js";
 /**
  * @typedef {object} RenderOptions
  * @property {WidgetData} widgetData
- * @property {HTMLElement} el is emptied; the widget gets an element of its own inside
+ * @property {HTMLElement} el is emptied, and a view that it showed ends; the widget gets an element of its own inside
  * @property {Connection} [connection]
  * @property {any} [websocket] instead of a connection: a WebSocket, also one that is still connecting
  * @property {AbortSignal} [signal] ends the view
@@ -290,6 +290,9 @@ function aborted(signal) {
   });
 }
 
+/** @type {WeakMap<HTMLElement, () => Promise<void>>} What ends the view that an element shows. */
+const shown = new WeakMap();
+
 /**
  * Shows a widget in an element.
  *
@@ -309,6 +312,7 @@ export async function renderWidget(options) {
   const connection = typeof given.sendUpdate === "function" ? given : connectionOver(given, { profile });
   const widgetId = String(widgetData.widget_id);
 
+  void shown.get(el)?.();
   el.replaceChildren();
   const frame = el.ownerDocument.createElement("div");
   frame.className = "rdit-widget";
@@ -330,9 +334,11 @@ export async function renderWidget(options) {
   /** @type {ReturnType<typeof startView> | null} */
   let view = null;
   async function dispose() {
+    if (shown.get(el) === dispose) shown.delete(el);
     await view?.dispose();
     frame.remove();
   }
+  shown.set(el, dispose);
 
   try {
     const model = connection.open(widgetData);

@@ -2,7 +2,8 @@
  * From a widget's source to its definition: an object with `initialize`, `render`, or both.
  *
  * Every model has a module instance of its own, so variables at the top of a module are per widget. A module by URL
- * gets that through the fragment: `esm/<hash>.js#<widget id>` is one request and one instance per id.
+ * gets that through the fragment: `esm/<hash>.js#<widget id>` is one request however many ids, and an instance for
+ * each; loaded again for the same id, in the next run of a script, it is `#<widget id>/2`.
  */
 
 /**
@@ -54,12 +55,26 @@ export async function loadModule({ esm, esm_url, widgetId, baseUrl, signal, impo
   return definition;
 }
 
+/** @type {Map<string, number>} How often each URL was loaded for each widget; the browser keeps every instance, too. */
+const loads = new Map();
+
+/** @param {string} url @param {string} widgetId */
+function instanceOf(url, widgetId) {
+  const first = `${url}#${encodeURIComponent(widgetId)}`;
+  const count = (loads.get(first) ?? 0) + 1;
+  loads.set(first, count);
+  // The next run of a script may give the same id to another widget.
+  return count === 1 ? first : `${first}/${count}`;
+}
+
 /** @param {Required<Pick<LoadOptions, "importModule" | "widgetId">> & LoadOptions} options */
 async function importSource({ esm, esm_url, widgetId, baseUrl, importModule }) {
-  const fragment = encodeURIComponent(widgetId);
-  if (esm_url) return importModule(`${new URL(esm_url, baseUrl ?? globalThis.document?.baseURI).href}#${fragment}`);
+  if (esm_url) {
+    const url = new URL(esm_url, baseUrl ?? globalThis.document?.baseURI).href;
+    return importModule(instanceOf(url, widgetId));
+  }
   if (typeof esm !== "string") throw new TypeError(`Widget ${widgetId} has no code: expected esm or esm_url`);
-  if (isHttpUrl(esm)) return importModule(esm.includes("#") ? esm : `${esm}#${fragment}`);
+  if (isHttpUrl(esm)) return importModule(esm.includes("#") ? esm : instanceOf(esm, widgetId));
   const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
   try {
     return await importModule(url);

@@ -59,7 +59,7 @@ import { createEmitter } from "./emitter.js";
  * @property {(property: string, value: unknown) => void} handleRemoteUpdate
  * @property {(values: Iterable<readonly [string, unknown]>) => void} applyRemote
  * All values are stored before the first event fires.
- * @property {() => void} close
+ * @property {() => void} close ends it: from here on it sends nothing
  */
 /** @typedef {ScopedModel & ModelExtras} Model */
 
@@ -239,6 +239,8 @@ export function createModel(widgetId, state, channel, options = {}) {
   function save() {
     const keys = [...dirty];
     dirty.clear();
+    // The next run of a script may give the same id to another widget.
+    if (lifetime.signal.aborted) return;
     /** @type {{ error: unknown } | null} */
     let first = null;
     for (const key of keys) {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { describe, test } from "node:test";
 
 import {
   BACKOFF_BASE_MS,
   BACKOFF_CAP_MS,
-  MAX_UNANSWERED_PER_SLOT,
   STABLE_AFTER_MS,
   connect,
   connectionOver,
@@ -61,299 +61,7 @@ function live(options) {
 /** @param {{ widget_id?: string, property?: string, code?: string }[]} faults */
 const brief = (faults) => faults.map(({ code, widget_id, property }) => [code, widget_id, property]);
 
-describe("edits", () => {
-  test("an edit leaves at once, and its ack makes the connection idle", () => {
-    const { connection, network, idles } = live();
-    assert.equal(connection.idle, true);
-    connection.sendUpdate("w1", "n", 1);
-    assert.equal(connection.idle, false);
-    assert.deepEqual(network.last.frames, ['{"type":"widget_update","widget_id":"w1","property":"n","value":1}']);
-    network.last.ack("w1", "n");
-    assert.equal(connection.idle, true);
-    assert.deepEqual(idles, [false, true]);
-  });
-
-  test("while two edits of a property are unanswered, later ones merge", () => {
-    const { connection, network } = live();
-    for (let n = 1; n <= 10; n += 1) connection.sendUpdate("w1", "n", n);
-    assert.equal(MAX_UNANSWERED_PER_SLOT, 2);
-    assert.deepEqual(network.last.updates.map(([, , value]) => value), [1, 2]);
-    network.last.ack("w1", "n");
-    assert.deepEqual(network.last.updates.map(([, , value]) => value), [1, 2, 10]);
-    network.last.ack("w1", "n");
-    assert.equal(connection.idle, false);
-    network.last.ack("w1", "n");
-    assert.equal(connection.idle, true);
-  });
-
-  test("an edit does not overtake one of another property that waits", () => {
-    const { connection, network } = live();
-    for (const n of [1, 2, 3]) connection.sendUpdate("w1", "a", n);
-    connection.sendUpdate("w1", "b", 1);
-    assert.deepEqual(network.last.updates.length, 2);
-    network.last.ack("w1", "a");
-    assert.deepEqual(network.last.updates.slice(2), [
-      ["w1", "a", 3],
-      ["w1", "b", 1],
-    ]);
-  });
-
-  test("many properties leave at once", () => {
-    const { connection, network } = live();
-    for (let i = 0; i < 50; i += 1) connection.sendUpdate("w1", `p${i}`, i);
-    assert.equal(network.last.frames.length, 50);
-  });
-
-  test("offline edits wait as the latest value per property and leave in the order of their last edit", () => {
-    const { connection, network } = dial();
-    connection.sendUpdate("w1", "a", 1);
-    connection.sendUpdate("w1", "b", 1);
-    connection.sendUpdate("w1", "a", 2);
-    assert.equal(connection.idle, false);
-    network.last.accept();
-    assert.deepEqual(network.last.updates, [
-      ["w1", "b", 1],
-      ["w1", "a", 2],
-    ]);
-  });
-
-  test("a value is a snapshot of the moment it was given", () => {
-    const { connection, network } = dial();
-    const list = [1];
-    connection.sendUpdate("w1", "list", list);
-    list.push(2);
-    network.last.accept();
-    assert.deepEqual(network.last.updates, [["w1", "list", [1]]]);
-  });
-
-  test("bytes are sent as base64 and functions throw", () => {
-    const { connection, network } = live();
-    connection.sendUpdate("w1", "data", { bytes: new Uint8Array([9, 1, 2, 3]).subarray(1) });
-    assert.deepEqual(network.last.updates, [["w1", "data", { bytes: { $b64: "AQID" } }]]);
-    assert.throws(() => connection.sendUpdate("w1", "f", () => {}), { name: "DataCloneError" });
-    network.last.ack("w1", "data");
-    assert.equal(connection.idle, true);
-  });
-
-  test("unanswered edits are sent again after a loss, unless a later one waits", () => {
-    const { connection, network, clock } = live();
-    connection.sendUpdate("w1", "a", 1);
-    connection.sendUpdate("w1", "b", 1);
-    connection.sendUpdate("w1", "b", 2);
-    connection.sendUpdate("w1", "b", 3);
-    network.last.drop();
-    connection.sendUpdate("w1", "c", 1);
-    assert.equal(connection.idle, false);
-    clock.advance(BACKOFF_BASE_MS);
-    network.last.accept();
-    assert.deepEqual(network.last.updates, [
-      ["w1", "a", 1],
-      ["w1", "b", 3],
-      ["w1", "c", 1],
-    ]);
-    for (const name of ["a", "b", "c"]) network.last.ack("w1", name);
-    assert.equal(connection.idle, true);
-  });
-
-  test("an answered edit is not sent again", () => {
-    const { connection, network, clock } = live();
-    connection.sendUpdate("w1", "a", 1);
-    network.last.ack("w1", "a");
-    network.last.drop();
-    clock.advance(BACKOFF_BASE_MS);
-    network.last.accept();
-    assert.deepEqual(network.last.frames, []);
-  });
-
-  test("a refused edit is settled and reported with its code", () => {
-    const { connection, network, errors } = live();
-    connection.sendUpdate("w1", "n", -1);
-    network.last.say({ type: "error", message: "too small", code: "invalid_value", widget_id: "w1", property: "n" });
-    assert.equal(connection.idle, true);
-    assert.deepEqual(errors, [{ code: "invalid_value", message: "too small", widget_id: "w1", property: "n" }]);
-  });
-
-  test("an error without names answers the oldest unanswered edit", () => {
-    const { connection, network, errors } = live();
-    connection.sendUpdate("w1", "a", 1);
-    connection.sendUpdate("w1", "b", 1);
-    network.last.say({ type: "error", message: "Widget w1 not found" });
-    assert.deepEqual(brief(errors), [["refused", "w1", "a"]]);
-    network.last.ack("w1", "b");
-    assert.equal(connection.idle, true);
-  });
-
-  test("replies to nothing change nothing", () => {
-    const { connection, network, errors } = live();
-    network.last.ack("w1", "n");
-    network.last.say({ type: "error", message: "by the way", code: "internal" });
-    connection.sendUpdate("w1", "n", 1);
-    network.last.ack("w1", "other");
-    assert.equal(connection.idle, false);
-    assert.deepEqual(brief(errors), [["internal", undefined, undefined]]);
-  });
-
-  test("slots whose names run together are told apart", () => {
-    const { connection, network } = live();
-    connection.sendUpdate("a", "b.c", 1);
-    connection.sendUpdate("a.b", "c", 2);
-    network.last.ack("a", "b.c");
-    assert.equal(connection.idle, false);
-    network.last.ack("a.b", "c");
-    assert.equal(connection.idle, true);
-  });
-
-  test("send takes an update the way of all edits", () => {
-    const { connection, network } = dial();
-    connection.send('{"type":"widget_update","widget_id":"w1","property":"n","value":1}');
-    assert.throws(() => connection.send("hello"), { name: "InvalidStateError" });
-    network.last.accept();
-    connection.send("hello");
-    assert.deepEqual(network.last.frames.at(-1), "hello");
-    assert.equal(connection.idle, false);
-    network.last.ack("w1", "n");
-    assert.equal(connection.idle, true);
-  });
-});
-
-describe("values from Python", () => {
-  test("a push reaches the model, bytes as DataView", () => {
-    const { connection, network } = live();
-    const model = connection.open({ widget_id: "w1", model: { n: 1 } });
-    network.last.push("w1", "n", { bytes: { $b64: "AQID" } });
-    assert.equal(model.get("n").bytes.getUint8(2), 3);
-  });
-
-  test("bytes in the state that opens a widget are DataViews", () => {
-    const { connection } = live();
-    const model = connection.open({ widget_id: "w1", model: { data: { $b64: "AQ==" } } });
-    assert.equal(model.get("data").getUint8(0), 1);
-  });
-
-  test("while an edit is queued or unanswered, pushes of that property are ignored", () => {
-    const { connection, network } = live();
-    const model = connection.open({ widget_id: "w1", model: { n: 0, other: 0 } });
-    /** @type {unknown[]} */
-    const seen = [];
-    model.on("change:n", (_model, value) => seen.push(value));
-    for (const n of [1, 2, 3]) {
-      model.set("n", n);
-      model.save_changes();
-    }
-    network.last.push("w1", "n", 1);
-    network.last.push("w1", "other", 5);
-    network.last.ack("w1", "n");
-    network.last.push("w1", "n", 2);
-    network.last.ack("w1", "n");
-    network.last.push("w1", "n", 2);
-    network.last.ack("w1", "n");
-    assert.deepEqual(seen, [1, 2, 3]);
-    assert.equal(model.get("other"), 5);
-    network.last.push("w1", "n", 10);
-    assert.deepEqual(seen, [1, 2, 3, 10]);
-  });
-
-  test("an edit that waits for the connection hides pushes until it is settled", () => {
-    const { connection, network, clock } = live();
-    const model = connection.open({ widget_id: "w1", model: { n: 0 } });
-    network.last.drop();
-    model.set("n", 1);
-    model.save_changes();
-    clock.advance(BACKOFF_BASE_MS);
-    network.last.accept();
-    network.last.push("w1", "n", 7);
-    assert.equal(model.get("n"), 1);
-    network.last.ack("w1", "n");
-    network.last.push("w1", "n", 8);
-    assert.equal(model.get("n"), 8);
-  });
-
-  test("pushes for a widget that is not open yet are kept, the last per property", () => {
-    const { connection, network } = live();
-    network.last.push("w1", "n", 5);
-    network.last.push("w1", "n", 6);
-    network.last.push("w1", "m", 7);
-    const model = connection.open({ widget_id: "w1", model: { n: 0, m: 0, k: 0 } });
-    assert.deepEqual([model.get("n"), model.get("m"), model.get("k")], [6, 7, 0]);
-  });
-
-  test("what is kept for widgets that are not open is bounded, and forgetting is reported once", () => {
-    const { connection, network, errors } = live({ maxHeldSlots: 3 });
-    for (let i = 0; i < 10; i += 1) network.last.push(`w${i}`, "n", 1);
-    assert.deepEqual(brief(errors), [["dropped", "w0", undefined]]);
-    const values = [0, 6, 7, 9].map((i) => connection.open({ widget_id: `w${i}`, model: {} }).get("n"));
-    assert.deepEqual(values, [undefined, undefined, 1, 1]);
-  });
-
-  test("the same id opened twice is the same model", () => {
-    const { connection } = live();
-    const model = connection.open({ widget_id: "w1", model: { n: 1 } });
-    assert.equal(connection.open({ widget_id: "w1", model: { n: 2 } }), model);
-    assert.equal(connection.model("w1"), model);
-    assert.equal(model.get("n"), 1);
-    assert.equal(connection.model("nobody"), undefined);
-  });
-
-  test("the module's URL and the css are readable in the model", () => {
-    const { connection } = live();
-    const model = connection.open({ widget_id: "w1", esm: "text", esm_url: "esm/a.js", css: "a {}", model: {} });
-    assert.equal(model.get("_esm"), "esm/a.js");
-    assert.equal(model.get("_css"), "a {}");
-  });
-
-  for (const message of [
-    "not json",
-    "null",
-    "[]",
-    '{"type":"news"}',
-    '{"type":"widget_update"}',
-    '{"type":"widget_update","widget_id":1,"property":"n","value":1}',
-    '{"type":"widget_update","widget_id":"w1","property":"n"}',
-    '{"type":"ack"}',
-    '{"type":"__proto__"}',
-  ]) {
-    test(`the message ${message} is ignored`, () => {
-      const { connection, network, errors } = live();
-      const model = connection.open({ widget_id: "w1", model: { n: 0 } });
-      network.last.say(message);
-      network.last.push("w1", "n", 1);
-      assert.equal(model.get("n"), 1);
-      assert.deepEqual(errors, []);
-    });
-  }
-
-  test("a value that cannot be read harms nothing but itself", () => {
-    const { connection, network, errors } = live();
-    const model = connection.open({ widget_id: "w1", model: { n: 0 } });
-    network.last.push("w1", "n", { $b64: "%%%" });
-    network.last.push("w1", "n", 1);
-    assert.deepEqual(brief(errors), [["bad_message", "w1", "n"]]);
-    assert.equal(model.get("n"), 1);
-  });
-
-  test("unknown fields are ignored", () => {
-    const { connection, network } = live();
-    const model = connection.open({ widget_id: "w1", model: { n: 0 } });
-    network.last.say({ type: "widget_update", widget_id: "w1", property: "n", value: 1, rev: 7 });
-    assert.equal(model.get("n"), 1);
-  });
-
-  test("ids and properties such as __proto__ are names like any other", () => {
-    const { connection, network } = live();
-    for (const id of ["__proto__", "constructor"]) {
-      for (const property of ["__proto__", "constructor", "polluted"]) {
-        network.last.push(id, property, { polluted: 1 });
-        connection.sendUpdate(id, property, 1);
-        network.last.ack(id, property);
-        network.last.push(id, property, { polluted: 2 });
-      }
-      const model = connection.open({ widget_id: id, model: JSON.parse('{"__proto__": {"polluted": 1}}') });
-      assert.deepEqual(model.get("polluted"), { polluted: 2 });
-    }
-    assert.equal(connection.idle, true);
-    assert.equal(/** @type {any} */ ({}).polluted, undefined);
-  });
-
+describe("subscriptions and models", () => {
   test("output reaches its subscribers", () => {
     const { connection, network } = live();
     /** @type {unknown[]} */
@@ -368,10 +76,33 @@ describe("values from Python", () => {
   test("a subscription ends with its signal", () => {
     const { connection, network } = live();
     const controller = new AbortController();
-    connection.on("output", () => assert.fail("called"), { signal: controller.signal });
-    controller.abort();
-    connection.on("output", () => assert.fail("called"), { signal: controller.signal });
+    /** @type {number[]} */
+    const heard = [];
+    connection.on("output", ({ n }) => heard.push(n), { signal: controller.signal });
     network.last.say({ type: "output", n: 4, event: {} });
+    controller.abort();
+    connection.on("output", ({ n }) => heard.push(n), { signal: controller.signal });
+    network.last.say({ type: "output", n: 5, event: {} });
+    assert.deepEqual(heard, [4]);
+  });
+
+  test("a subscription that ended leaves nothing behind on its signal", () => {
+    const { connection } = live();
+    const { signal } = new AbortController();
+    for (let i = 0; i < 100; i += 1) connection.on("output", () => {}, { signal })();
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+  });
+
+  test("waiting for a widget leaves nothing behind on its signal", async () => {
+    const { connection, clock } = live();
+    const { signal } = new AbortController();
+    const found = connection.whenOpen("w1", { signal });
+    const late = connection.whenOpen("w2", { signal, timeoutMs: 10 });
+    connection.open({ widget_id: "w1", model: {} });
+    clock.advance(10);
+    await found;
+    await assert.rejects(late);
+    assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 
   test("a subscriber that throws stops nobody", (t) => {
@@ -385,25 +116,6 @@ describe("values from Python", () => {
     network.last.say({ type: "output", n: 4, event: {} });
     assert.equal(isReached, true);
     assert.equal(lines.error.length, 1);
-  });
-});
-
-describe("models", () => {
-  test("a listener that throws is reported as an error of the connection", (t) => {
-    captureConsole(t);
-    const { connection, network, errors } = live();
-    connection.open({ widget_id: "w1", model: { n: 0 } }).on("change:n", () => {
-      throw new Error("broken");
-    });
-    network.last.push("w1", "n", 1);
-    assert.deepEqual(brief(errors), [["listener_failed", "w1", "n"]]);
-  });
-
-  test("the profile is that of the connection", () => {
-    const { connection } = live({ profile: "strict" });
-    const model = connection.open({ widget_id: "w1", model: { n: 0 } });
-    model.on("change:n", (...args) => assert.deepEqual(args, []));
-    model.set("n", 1);
   });
 
   test("whenOpen gives a model that is open, and waits for one that is not", async () => {
@@ -435,15 +147,6 @@ describe("models", () => {
     assert.equal((await model.widget_manager.get_model("w2")).get("n"), 4);
   });
 
-  test("closing a model ends it, and the id can be opened afresh", () => {
-    const { connection } = live();
-    const model = connection.open({ widget_id: "w1", model: { n: 1 } });
-    connection.closeModel("w1");
-    connection.closeModel("w1");
-    assert.equal(model.signal.aborted, true);
-    assert.notEqual(connection.open({ widget_id: "w1", model: { n: 2 } }), model);
-  });
-
   test("a WidgetModel over a connection sends through it and hears what Python changes", () => {
     const { connection, network } = dial();
     network.last.accept();
@@ -456,20 +159,6 @@ describe("models", () => {
     network.last.ack("w1", "n");
     network.last.push("w1", "n", 2);
     assert.equal(model.get("n"), 2);
-  });
-
-  test("a receiver that throws is reported, one that was detached hears nothing", (t) => {
-    captureConsole(t);
-    const { connection, network, errors } = live();
-    const detach = connection.attach("w1", {
-      handleRemoteUpdate() {
-        throw new Error("broken");
-      },
-    });
-    network.last.push("w1", "n", 1);
-    detach();
-    network.last.push("w1", "n", 2);
-    assert.deepEqual(brief(errors), [["listener_failed", "w1", "n"]]);
   });
 });
 
@@ -626,6 +315,31 @@ describe("dialling", () => {
     assert.equal(connection.state, "live");
   });
 
+  test("an answer from before the connection was live fails nothing when it is offline again", async () => {
+    const { connection, network, window } = dial({ status: 401 });
+    network.last.drop(1006);
+    window.dispatchEvent(new Event("online"));
+    network.last.accept();
+    network.last.drop(1006);
+    await settle();
+    assert.equal(connection.state, "offline");
+  });
+
+  test("the question why is given up with the connection", async () => {
+    /** @type {AbortSignal[]} */
+    const signals = [];
+    const fetch = /** @type {any} */ (
+      (/** @type {string} */ _url, /** @type {RequestInit} */ { signal }) => {
+        signals.push(/** @type {AbortSignal} */ (signal));
+        return new Promise(() => {});
+      }
+    );
+    const { connection, network } = dial({ fetch });
+    network.last.drop(1006);
+    connection.close();
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
+  });
+
   test("frames and closes of an old socket are not heard", () => {
     const { connection, network, window } = live();
     const old = network.last;
@@ -675,6 +389,74 @@ describe("dialling", () => {
     assert.deepEqual(network.last.frames, []);
     assert.equal(connection.open({ widget_id: "w2", model: {} }).get("n"), undefined);
     assert.deepEqual(errors, []);
+  });
+
+  test("edits made while offline, and those that were unanswered, leave on the next socket", () => {
+    const { connection, network, clock, idles } = live();
+    connection.sendUpdate("w1", "a", 1);
+    network.last.drop();
+    connection.sendUpdate("w1", "b", 1);
+    assert.equal(connection.idle, false);
+    clock.advance(BACKOFF_BASE_MS);
+    network.last.accept();
+    assert.deepEqual(network.last.updates, [
+      ["w1", "a", 1],
+      ["w1", "b", 1],
+    ]);
+    for (const name of ["a", "b"]) network.last.ack("w1", name);
+    assert.deepEqual(idles, [false, true]);
+  });
+
+  test("a message that the transport refuses for its length is given up, so that the next socket can live", () => {
+    const { connection, network, clock, errors } = live();
+    connection.sendUpdate("w1", "a", 1);
+    connection.sendUpdate("w1", "b", "long ".repeat(100));
+    network.last.drop(1009);
+    assert.deepEqual(brief(errors), [["too_large", "w1", "b"]]);
+    clock.advance(BACKOFF_BASE_MS);
+    network.last.accept();
+    assert.deepEqual(network.last.updates, [["w1", "a", 1]]);
+  });
+
+  test("renew while a socket is connecting gives that socket up", () => {
+    const { connection, network, clock } = dial();
+    const first = network.last;
+    connection.renew();
+    assert.equal(first.readyState, 3);
+    assert.equal(network.sockets.length, 2);
+    first.accept();
+    first.drop();
+    assert.equal(connection.state, "connecting");
+    network.last.accept();
+    assert.equal(connection.state, "live");
+    clock.advance(60_000);
+    assert.equal(network.sockets.length, 2);
+  });
+
+  test("a subscriber that closes on hearing connecting is heeded: nothing is dialled", () => {
+    const { connection, network, clock, states } = live();
+    connection.on("state", ({ state }) => state === "connecting" && connection.close());
+    /** @type {string[]} */
+    const later = [];
+    connection.on("state", ({ state }) => later.push(state));
+    network.last.drop();
+    clock.advance(BACKOFF_BASE_MS);
+    assert.equal(connection.state, "closed");
+    assert.equal(network.sockets.length, 1);
+    assert.deepEqual(states, ["live", "offline", "connecting", "closed"]);
+    assert.deepEqual(later, ["offline", "connecting", "closed"]);
+  });
+
+  test("a subscriber that renews on hearing offline dials once", () => {
+    const { connection, network, clock } = live();
+    connection.on("state", ({ state }) => state === "offline" && connection.renew());
+    network.last.drop();
+    assert.equal(network.sockets.length, 2);
+    assert.equal(connection.state, "connecting");
+    network.last.accept();
+    clock.advance(60_000);
+    assert.equal(network.sockets.length, 2);
+    assert.equal(connection.state, "live");
   });
 
   test("close ends everything, and nothing dials again", async () => {
@@ -773,6 +555,23 @@ describe("connectionOver", () => {
     connection.close();
     assert.equal(model.signal.aborted, true);
     assert.equal(ws.readyState, 1);
+  });
+
+  test("a socket that lives on after its connection was closed can be given again", () => {
+    const { WebSocket } = fakeNetwork();
+    const ws = new WebSocket();
+    ws.accept();
+    const names = ["open", "message", "close"];
+    const count = () => names.map((name) => getEventListeners(ws, name).length);
+    for (let i = 0; i < 10; i += 1) {
+      const connection = connectionOver(ws);
+      connection.sendUpdate("w1", "n", i);
+      assert.deepEqual(count(), [1, 1, 1]);
+      connection.close();
+      connection.close();
+      assert.deepEqual(count(), [0, 0, 0]);
+    }
+    assert.equal(ws.frames.length, 10);
   });
 
   test("renew forgets models and goes on with the same socket", () => {

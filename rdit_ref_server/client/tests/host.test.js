@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { connect, connectionOver } from "../connection.js";
@@ -297,6 +298,91 @@ describe("lifetimes", () => {
     assert.match(lines.error[0], /bad cleanup/);
   });
 
+  test("views that end while initialize is pending leave nothing, and those that stay render", async () => {
+    probe.gate = new Promise((resolve) => (probe.open = resolve));
+    const esm = `export default {
+      async initialize() { await globalThis.probe.gate; },
+      render({ el }) { log('render'); el.textContent = 'here' },
+    }`;
+    const controller = new AbortController();
+    const options = { css: "a {}", state: { layout: { width: "1px" } } };
+    const ending = world.show(esm, { ...options, signal: controller.signal });
+    const staying = world.show(esm, options);
+    await settle();
+    controller.abort();
+    const { el, view } = await ending;
+    assert.deepEqual([el.childNodes.length, view.failure, view.el.style.length], [0, null, 0]);
+    probe.open();
+    const { view: other } = await staying;
+    assert.equal(other.el.textContent, "here");
+    assert.deepEqual(probe.log, ["render"]);
+    assert.equal(view.el.style.length, 0);
+    await other.dispose();
+    assert.equal(world.document.head.querySelector("style"), null);
+  });
+
+  test("a widget shown where another was ends that one's view", async () => {
+    const { el, view } = await world.show(CLEANING, { id: "w1", state: { n: 0 }, css: "a {}" });
+    const next = await world.show("export default { render({ el }) { el.textContent = 'next' } }", { id: "w2", el });
+    await settle();
+    assert.ok(probe.log.includes("view cleanup done"));
+    assert.equal(world.document.head.querySelector("style"), null);
+    await view.dispose();
+    assert.equal(el.textContent, "next");
+    await next.view.dispose();
+    assert.equal(el.childNodes.length, 0);
+  });
+
+  for (const isClosed of [true, false]) {
+    const models = isClosed ? "models that are closed" : "one model that stays";
+    test(`a thousand views of ${models} leave no listener, style or element behind`, async () => {
+      Object.assign(probe, { heard: 0, page: new EventTarget() });
+      const esm = `export default {
+        initialize({ model }) { model.on('change:n', () => { globalThis.probe.heard += 100_000 }) },
+        render({ model, el, signal }) {
+          const paint = () => { globalThis.probe.heard += 1; el.textContent = String(model.get('n')) };
+          model.on('change:n', paint);
+          globalThis.probe.page.addEventListener('probe', paint, { signal });
+          paint();
+        },
+      }`;
+      const definition = await import(`data:text/javascript,${encodeURIComponent(esm)}`);
+      const controller = new AbortController();
+      const { connection, document, network } = world;
+      const el = world.place();
+      const state = { n: 0, layout: { width: "1px" }, _dom_classes: ["a"], tooltip: "t" };
+      /** @type {import("../model.js").Model[]} */
+      const opened = [];
+      connection.on("open", (model) => opened.push(model));
+      for (let i = 0; i < 1000; i += 1) {
+        const id = isClosed ? `w${i}` : "w";
+        const view = await renderWidget({
+          widgetData: { widget_id: id, esm: "text", css: `.c${i % 3} {}`, model: state },
+          el,
+          connection,
+          signal: controller.signal,
+          importModule: async () => definition,
+        });
+        network.last.push(id, "n", i + 1);
+        assert.equal(view.el.textContent, String(i + 1));
+        await view.dispose();
+        if (isClosed) connection.closeModel(id);
+      }
+      assert.equal(opened.length, isClosed ? 1000 : 1);
+      probe.heard = 0;
+      probe.page.dispatchEvent(new Event("probe"));
+      for (const { widgetId } of opened) network.last.push(widgetId, "n", -1);
+      assert.equal(probe.heard, isClosed ? 0 : 100_000);
+      assert.equal(document.querySelectorAll("style, link, [data-widget-id]").length, 0);
+      assert.equal(document.body.querySelectorAll("*").length, 2);
+      assert.equal(el.childNodes.length, 0);
+      assert.equal(getEventListeners(controller.signal, "abort").length, 0);
+      // The listeners of initialize belong to the model.
+      const left = opened.map(({ signal }) => getEventListeners(signal, "abort").length);
+      assert.deepEqual(new Set(left), new Set([isClosed ? 0 : 1]));
+    });
+  }
+
   test("off() in one view leaves the other views and the host's own listeners alone", async () => {
     const esm = `export default { render({ model, el }) {
       model.on('change:n', () => { el.textContent = String(model.get('n')) });
@@ -500,6 +586,36 @@ describe("styles", () => {
     await view.dispose();
     assert.deepEqual(styles(), []);
   });
+
+  test("a changed _css counts each view and each widget that has it", async () => {
+    const one = await world.show(EMPTY, { id: "w1", css: "a {}" });
+    const two = await world.show(EMPTY, { id: "w1", css: "a {}" });
+    const other = await world.show(EMPTY, { id: "w2", css: "b {}" });
+    world.network.last.push("w1", "_css", "b {}");
+    assert.deepEqual(styles(), ["b {}"]);
+    await other.view.dispose();
+    await one.view.dispose();
+    assert.deepEqual(styles(), ["b {}"]);
+    await two.view.dispose();
+    assert.deepEqual(styles(), []);
+    world.network.last.push("w1", "_css", "c {}");
+    assert.deepEqual(styles(), []);
+  });
+
+  for (const stage of ["import", "initialize", "render"]) {
+    test(`the css of a widget that failed to ${stage} is given back with its view`, async () => {
+      const fine = await world.show(EMPTY, { id: "fine", css: "a {}" });
+      const esm = stage === "import" ? "nonsense(" : `export default { ${stage}() { throw new Error('boom') } }`;
+      const bad = await world.show(esm, { id: "bad", css: "a {}" });
+      assert.equal(bad.view.failure?.stage, stage);
+      world.network.last.push("bad", "_css", "b {}");
+      assert.deepEqual(styles(), ["a {}", "b {}"]);
+      await bad.view.dispose();
+      assert.deepEqual(styles(), ["a {}"]);
+      await fine.view.dispose();
+      assert.deepEqual(styles(), []);
+    });
+  }
 
   test("css by URL is a link", async () => {
     const { view } = await world.show(EMPTY, { css: "https://cdn.test/a.css" });

@@ -119,3 +119,11 @@ test("an abort ends the load before the module's function runs", async () => {
   await assert.rejects(load("text", { importModule, signal: controller.signal }), /gone/);
   assert.equal(isCalled, false);
 });
+
+test("the same id in the next run has a module instance of its own, also by URL", async () => {
+  const imports = fakeImports({ "http://test/esm/again.js": "export default { render() {} }" });
+  const options = { esm_url: "/esm/again.js", baseUrl: "http://test/", importModule: imports.importModule };
+  for (const widgetId of ["w1", "w2", "w1", "w1"]) await loadModule({ ...options, widgetId });
+  const fragments = imports.urls.map((url) => new URL(url).hash);
+  assert.deepEqual(fragments, ["#w1", "#w2", "#w1/2", "#w1/3"]);
+});

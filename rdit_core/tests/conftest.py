@@ -1,0 +1,33 @@
+from collections.abc import Iterator
+
+import comm
+import ipywidgets
+import pytest
+from hypothesis import settings
+from ipywidgets.widgets import widget as widget_module
+
+from rdit_core import WidgetManager
+
+# The same examples in every run and on every machine; no clock decides whether a test passes.
+settings.register_profile("rdit", derandomize=True, deadline=None, database=None)
+settings.load_profile("rdit")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """The two process-wide things that the core touches are the same before and after each test."""
+    create_comm = comm.create_comm
+    assert not widget_module._instances
+    yield
+    ipywidgets.Widget.close_all()
+    assert not widget_module._instances
+    assert comm.create_comm == create_comm
+
+
+@pytest.fixture
+def manager() -> Iterator[WidgetManager]:
+    """A manager with ids `w1`, `w2`, ..."""
+    manager = WidgetManager(ids=(f"w{number}" for number in range(1, 1_000_000)).__next__, epoch="test")
+    yield manager
+    manager.uninstall()
+    manager.clear()

@@ -1,0 +1,281 @@
+import logging
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rdit_core import UnserializableValue, WidgetModel
+from rdit_core.model import same_value
+
+
+class Sent(list):
+    """A channel that keeps what it is given, and refuses what it is told to."""
+
+    refused = ()
+
+    def send_update(self, widget_id, property, value):
+        if property in self.refused:
+            raise UnserializableValue(property)
+        self.append((widget_id, property, value))
+
+
+@pytest.fixture
+def sent():
+    return Sent()
+
+
+@pytest.fixture
+def model(sent):
+    return WidgetModel("w", {"a": 1, "b": [1, 2], "t": True}, sent)
+
+
+@pytest.fixture
+def heard(model):
+    heard = []
+    for event in ("change:a", "change:b", "change:new", "change"):
+        model.on(event, lambda *args, event=event: heard.append((event, *args)))
+    return heard
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        (1, 1.0, True),
+        (0, -0.0, True),
+        (math.nan, math.nan, True),
+        (1, True, False),
+        (0, False, False),
+        (True, True, True),
+        (1, "1", False),
+        (None, None, True),
+        (None, 0, False),
+        (None, False, False),
+        ("a", "a", True),
+        ("a", b"a", False),
+        (b"a", bytearray(b"a"), True),
+        (memoryview(b"a"), b"a", True),
+        (b"a", b"b", False),
+        ([1, [2]], (1, (2,)), True),
+        ([1], [True], False),
+        ([1], [1, 2], False),
+        ([], {}, False),
+        ({"a": 1}, {"a": 1.0}, True),
+        ({"a": 1}, {"a": True}, False),
+        ({"a": 1}, {"b": 1}, False),
+        ({"a": 1}, {"a": 1, "b": 1}, False),
+    ],
+)
+def test_values_are_the_same_when_a_page_would_say_so(left, right, same):
+    assert same_value(left, right) is same
+    assert same_value(right, left) is same
+    assert same_value([left], [right]) is same
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner)))
+def test_a_value_is_the_same_as_itself(value):
+    assert same_value(value, value)
+
+
+def test_get_gives_the_stored_object_and_none_for_what_is_not_there(model):
+    assert model.get("b") is model.get("b")
+    assert model.get("nothing") is None
+    state = model.state
+    state["a"] = 5
+    assert model.get("a") == 1
+
+
+def test_a_change_is_seen_at_once_announced_once_and_sent_with_the_next_save(model, sent, heard):
+    model.set("a", 2)
+    assert model.get("a") == 2
+    assert heard == [("change:a",), ("change",)]
+    assert sent == []
+    model.set("a", 3)
+    model.set("new", None)
+    model.save_changes()
+    assert sent == [("w", "a", 3), ("w", "new", None)]
+    model.save_changes()
+    assert len(sent) == 2
+
+
+@pytest.mark.parametrize("value", [1, 1.0])
+def test_an_equal_value_is_no_change(model, sent, heard, value):
+    model.set("a", value)
+    model.set("b", [1.0, 2])
+    model.save_changes()
+    assert (heard, sent) == ([], [])
+
+
+def test_what_python_calls_equal_and_a_page_does_not_is_a_change(model, heard):
+    model.set("a", True)
+    assert heard == [("change:a",), ("change",)]
+
+
+def test_a_list_that_was_edited_in_place_and_set_again_is_a_change(model, sent, heard):
+    rows = model.get("b")
+    rows.append(3)
+    model.set("b", rows)
+    model.save_changes()
+    assert heard == [("change:b",), ("change",)]
+    assert sent == [("w", "b", [1, 2, 3])]
+
+
+def test_autosave_sends_before_the_listeners_run(sent):
+    model = WidgetModel("w", {"a": 1}, sent, autosave=True)
+    seen = []
+    model.on("change:a", lambda: seen.append(list(sent)))
+    model.set("a", 2)
+    assert seen == [[("w", "a", 2)]]
+
+
+def test_a_value_that_cannot_be_sent_takes_no_other_down_with_it(model, sent):
+    sent.refused = ("a", "b")
+    model.set("a", object())
+    model.set("b", object())
+    model.set("c", 1)
+    with pytest.raises(UnserializableValue, match="a"):
+        model.save_changes()
+    assert sent == [("w", "c", 1)]
+    model.save_changes()
+    assert sent == [("w", "c", 1)]
+
+
+def test_autosave_tells_listeners_even_of_a_value_that_cannot_be_sent(sent):
+    sent.refused = ("a",)
+    model = WidgetModel("w", {}, sent, autosave=True)
+    heard = []
+    model.on("change:a", lambda: heard.append(model.get("a")))
+    with pytest.raises(UnserializableValue):
+        model.set("a", 1)
+    assert heard == [1]
+
+
+def test_a_listener_may_set_and_save_again(model, sent):
+    model.on("change:a", lambda: model.set("total", model.get("a") * 2))
+    model.set("a", 4)
+    model.save_changes()
+    assert sent == [("w", "a", 4), ("w", "total", 8)]
+
+
+def test_a_listener_that_raises_stops_nobody(model, sent, heard, caplog):
+    def failing():
+        raise RuntimeError("mine")
+
+    model.on("change:a", failing)
+    model.on("change:a", lambda: heard.append("after"))
+    model.set("a", 2)
+    model.save_changes()
+    assert heard == [("change:a",), "after", ("change",)]
+    assert [str(error) for error in model.errors] == ["mine"]
+    assert "listener of change:a on widget w failed" in caplog.text
+    assert sent == [("w", "a", 2)]
+
+
+def test_a_callback_that_is_registered_twice_runs_twice_and_one_removed_in_the_round_still_runs(model):
+    runs = []
+
+    def once():
+        runs.append(1)
+        model.off("change:a", once)
+
+    model.on("change:a", once)
+    model.on("change:a", once)
+    model.set("a", 2)
+    assert runs == [1, 1]
+    model.set("a", 3)
+    assert runs == [1, 1]
+
+
+def test_off_removes_what_matches_within_its_scope_and_nothing_else(model):
+    mine, other = object(), object()
+    calls = []
+
+    def listener(name):
+        return lambda: calls.append(name)
+
+    first = listener("first")
+    model.on("change:a", first)
+    model.on("change:a", listener("mine"), scope=mine)
+    model.on("change:b", listener("mine b"), scope=mine)
+    model.on("change:a", listener("other"), scope=other)
+    model.off("change:a", first, scope=mine)
+    assert model.listener_count == 4
+    model.off("change:b", scope=mine)
+    assert model.listener_count == 3
+    model.set("a", 2)
+    assert calls == ["first", "mine", "other"]
+    model.off(scope=mine)
+    model.off()
+    model.set("a", 3)
+    assert calls[3:] == ["other"]
+    model.off(callback=first)
+    assert model.listener_count == 1
+
+
+def test_compat_listeners_get_what_backbone_gives(sent):
+    model = WidgetModel("w", {"a": 1}, sent, profile="compat")
+    heard = []
+    model.on("change:a", lambda *args: heard.append(args))
+    model.on("change", lambda *args: heard.append(args))
+    model.set("a", 2)
+    assert heard == [(model, 2, {}), (model, {})]
+
+
+def test_changes_from_python_are_all_stored_before_anybody_hears(model, sent):
+    seen = []
+    model.on("change:a", lambda: seen.append(model.get("b")))
+    model.handle_remote_updates({"a": 2, "b": "x", "t": True})
+    model.handle_remote_update("a", 2)
+    assert seen == ["x"]
+    model.save_changes()
+    assert sent == []
+
+
+def test_a_change_from_python_replaces_an_edit_that_was_not_saved(model, sent):
+    model.set("a", 5)
+    model.handle_remote_update("a", 7)
+    model.save_changes()
+    assert model.get("a") == 7
+    assert sent == []
+
+
+def test_a_custom_message_is_not_lost_silently(model, caplog):
+    with caplog.at_level(logging.WARNING):
+        model.send({"kind": "ping"}, None, [b"x"])
+    assert "base mode carries none" in caplog.text
+
+
+def test_the_state_that_a_model_starts_with_is_copied(sent):
+    state = {"a": 1}
+    model = WidgetModel("w", state, sent)
+    model.set("a", 2)
+    assert state == {"a": 1}
+    assert model.widget_manager is None
+
+
+def test_a_value_edited_in_place_and_then_set_as_an_equal_copy_is_sent(model, sent, heard):
+    model.get("b").append(3)
+    model.set("b", [1, 2, 3])
+    model.save_changes()
+    assert sent == [("w", "b", [1, 2, 3])]
+    sent.clear()
+    model.get("b")[0] = 0
+    model.set("b", [0, 2, 3])
+    model.save_changes()
+    assert sent == [("w", "b", [0, 2, 3])]
+    assert heard.count(("change:b",)) == 2
+
+
+def test_an_equal_copy_is_no_change_once_python_confirmed_what_was_edited_in_place(model, sent, heard):
+    model.get("b").append(3)
+    model.handle_remote_update("b", [1, 2, 3])
+    model.set("b", [1, 2, 3])
+    model.save_changes()
+    assert sent == []
+    assert heard == []
+
+
+def test_an_edit_in_place_that_is_set_back_shows_the_old_value_again(model):
+    model.get("b").append(3)
+    model.set("b", [1, 2])
+    assert model.get("b") == [1, 2]
