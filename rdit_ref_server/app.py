@@ -1,0 +1,124 @@
+"""The ASGI application: routes and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from rdit_core import __version__
+
+from . import sse, websocket
+from .kernel import Kernel
+from .script import Script
+from .security import AccessRules, Gate, security_headers
+
+CLIENT: Final = Path(__file__).parent / "client"
+
+_PROTOCOL: Final = "base"
+_MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
+_FOR_EVER: Final = "private, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    media_type: str
+
+
+def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Path = CLIENT) -> Starlette:
+    """Make the application. It is to be mounted at the root of its host.
+
+    Args:
+        kernel: which runs the script. Serving it (`Kernel.serve_forever` or `start`) is the caller's.
+        script: what `/api/reset` runs anew; reading it again picks up edits.
+        rules: who may come.
+        client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
+            now.
+    """
+    files = _read_files(client)
+
+    async def page(request: Request) -> Response:
+        return _file_response(files.get("index.html"))
+
+    async def client_file(request: Request) -> Response:
+        return _file_response(files.get(request.path_params["name"]))
+
+    async def esm(request: Request) -> Response:
+        content = kernel.modules.find(request.path_params["hash"])
+        if content is None:
+            return _not_found()
+        return Response(content, media_type="text/javascript", headers={"cache-control": _FOR_EVER})
+
+    async def execute(request: Request) -> Response:
+        return await sse.respond(request, kernel)
+
+    async def status(request: Request) -> Response:
+        about = {
+            "script": script.path.name,
+            "state": kernel.state,
+            "last_event_id": kernel.log.last_id,
+            "version": __version__,
+            "protocol": _PROTOCOL,
+        }
+        return JSONResponse(about, headers={"cache-control": "no-store"})
+
+    async def reset(request: Request) -> Response:
+        kernel.reset()
+        kernel.run(script)
+        return JSONResponse({"ok": True}, status_code=202)
+
+    async def interrupt(request: Request) -> Response:
+        kernel.interrupt()
+        return JSONResponse({"ok": True}, status_code=202)
+
+    async def widgets(socket: WebSocket) -> None:
+        await websocket.serve(socket, kernel.manager)
+
+    async def failed(request: Request, error: Exception) -> Response:
+        # Made outside of the gate, which therefore cannot add its headers.
+        body = {"code": "internal", "message": "The server failed; its own output says why."}
+        return JSONResponse(body, status_code=500, headers=dict(security_headers(None, rules)))
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/client/{name}", client_file),
+            Route("/esm/{hash}.js", esm),
+            Route("/api/execute", execute),
+            Route("/api/status", status),
+            Route("/api/reset", reset, methods=["POST"]),
+            Route("/api/interrupt", interrupt, methods=["POST"]),
+            WebSocketRoute("/ws/widgets", widgets),
+        ],
+        middleware=[Middleware(Gate, rules=rules)],
+        exception_handlers={Exception: failed},
+    )
+
+
+def _read_files(directory: Path) -> Mapping[str, _File]:
+    """The files of the browser side by name. A request is a lookup in this dict, so no name becomes a path."""
+    return {
+        path.name: _File(path.read_bytes(), _MEDIA_TYPES[path.suffix])
+        for path in sorted(directory.iterdir())
+        if path.suffix in _MEDIA_TYPES and path.is_file()
+    }
+
+
+def _file_response(file: _File | None) -> Response:
+    if file is None:
+        return _not_found()
+    # Small files that change with the server: always asked for, so that a page never mixes two versions.
+    return Response(file.content, media_type=file.media_type, headers={"cache-control": "no-cache"})
+
+
+def _not_found() -> Response:
+    return JSONResponse({"code": "not_found", "message": "There is nothing here."}, status_code=404)

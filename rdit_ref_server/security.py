@@ -1,0 +1,304 @@
+"""Who may talk to this server: the core's verdicts, applied to every route, HTTP and WebSocket alike.
+
+`Gate` is plain ASGI around the whole application, since a middleware that knows only HTTP would leave the WebSocket
+open. It fails closed: what it has not let through carries no verdict, and the WebSocket opens nothing without one.
+
+In this order: the `Host` header must name this server (DNS rebinding arrives under a foreign name); an `Origin` must be
+ours or one that was allowed, and on a WebSocket and on anything that changes something it must be there, unless the
+request proves by its token that no browser made it by itself; then the token. A cookie alone is no such proof: browsers
+send it along with requests of any page, and to every port of a host.
+
+The token comes in one of four ways: `GET /?token=...`, which sets the cookie and redirects, so that it does not stay in
+the address; the cookie, which has the port in its name because cookies know no ports; `Authorization: Bearer`; or,
+since a browser cannot set headers on a WebSocket, an offered subprotocol `rdit.token.<base64url of the token>`, which
+is never chosen. It is never logged, and no refusal says how wrong it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rdit_core import Verdict, check_host, check_origin, check_token, origin_of
+
+SUBPROTOCOL: Final = "rdit.base"
+"""Offered beside a token, and chosen: a browser closes a WebSocket whose server chooses none of what it offered."""
+
+TOKEN_SUBPROTOCOL: Final = "rdit.token."
+VERDICT: Final = "rdit.verdict"
+"""Where the gate leaves its verdict in the scope."""
+
+LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{8,256}")
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+
+_MESSAGES: Final[Mapping[str, str]] = {
+    "forbidden_host": "This server does not answer to that host name.",
+    "forbidden_origin": "Requests from that origin are not allowed.",
+    "unauthorized": "Open the address that `rdit serve` printed: it has the token.",
+}
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be a token: one that cookies, addresses and headers carry unchanged."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """What a server knows about who may come."""
+
+    hosts: frozenset[str]
+    """Values of the `Host` header that name this server, in lower case, with the port where it is not 80."""
+    token: str | None
+    """None: anybody who gets past host and origin may come."""
+    allowed_origins: frozenset[str] = frozenset()
+    """Origins besides our own, as `scheme://host:port`: front ends that are served from elsewhere."""
+    port: int = 80
+    scheme: str = "http"
+
+    def __post_init__(self) -> None:
+        if self.token is not None and not is_token(self.token):
+            raise ValueError("a token must be 8 to 256 characters of A-Z a-z 0-9 . _ ~ -")
+        for origin in self.allowed_origins:
+            if origin_of(origin) is None:
+                raise ValueError(f"expected an origin such as http://localhost:3000, got {origin!r}")
+
+    @classmethod
+    def for_address(
+        cls, host: str, port: int, *, token: str | None, allowed_origins: Iterable[str] = (), names: Iterable[str] = ()
+    ) -> AccessRules:
+        """Rules of a server that listens at an address.
+
+        Args:
+            host: the name or address it was told to listen at; it answers to that and to the names of loopback.
+            port: the port it got.
+            token: what a visitor must know; None for nothing.
+            allowed_origins: origins besides our own.
+            names: further host names to answer to.
+        """
+        bracketed = (f"[{name}]" if ":" in name and not name.startswith("[") else name for name in (host, *names))
+        hosts = {f"{name.lower()}:{port}" for name in (*LOOPBACK_NAMES, *bracketed)}
+        if port == 80:
+            # Browsers leave out the default port.
+            hosts |= {name.removesuffix(":80") for name in hosts}
+        return cls(frozenset(hosts), token, frozenset(allowed_origins), port)
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie that holds the token."""
+        return f"rdit_token_{self.port}"
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Every origin that may ask, our own included."""
+        return self.allowed_origins | {f"{self.scheme}://{host}" for host in self.hosts}
+
+
+class Gate:
+    """The middleware. Let nothing reach `app` without a verdict that allows it."""
+
+    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
+        self._app = app
+        self._rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        request = _Asking(scope, self._rules)
+        host_verdict = request.check_host()
+        security = security_headers(request.host if host_verdict.allowed else None, self._rules)
+        verdict = request.check_origin() if host_verdict.allowed else host_verdict
+        if scope["type"] == "websocket":
+            verdict = request.check_token() if verdict.allowed else verdict
+            await self._websocket(scope, receive, send, verdict, security)
+            return
+        send = _with_headers(send, {**security, **(request.cors_headers() if verdict.allowed else {})})
+        if verdict.allowed:
+            response = request.preflight() or request.token_in_address()
+            if response is not None:
+                await response(scope, receive, send)
+                return
+            verdict = request.check_token()
+        if not verdict.allowed:
+            await _refusal(verdict, 401 if verdict.code == "unauthorized" else 403)(scope, receive, send)
+            return
+        await self._app({**scope, VERDICT: verdict}, receive, send)
+
+    async def _websocket(
+        self, scope: Scope, receive: Receive, send: Send, verdict: Verdict, security: Mapping[str, str]
+    ) -> None:
+        if verdict.allowed:
+            await self._app({**scope, VERDICT: verdict}, receive, send)
+            return
+        message = await receive()
+        if message["type"] != "websocket.connect":
+            return
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            # ASGI: a close before accept is an HTTP 403.
+            await send({"type": "websocket.close", "code": 1008, "reason": verdict.code})
+            return
+        response = _refusal(verdict, 403)
+        response.headers.update(security)
+        await response(scope, receive, send)
+
+
+class _Asking:
+    """What a request says about itself, judged by the rules."""
+
+    def __init__(self, scope: Scope, rules: AccessRules) -> None:
+        self._scope = scope
+        self._rules = rules
+        self._headers = Headers(scope=scope)
+        hosts = self._headers.getlist("host")
+        self.host = hosts[0].lower() if len(hosts) == 1 else None
+        self._origins = self._headers.getlist("origin")
+
+    def check_host(self) -> Verdict:
+        return check_host(self.host, self._rules.hosts)
+
+    def check_origin(self) -> Verdict:
+        if not self._origins and (self._is_safe() or self._has_explicit_token()):
+            return Verdict(True)
+        return check_origin(self._origins, self._rules.origins)
+
+    def check_token(self) -> Verdict:
+        """Any of the ways in which a token comes will do; all are tried, so that the time does not tell which."""
+        verdicts = [check_token(given, self._rules.token) for given in (None, *self._tokens())]
+        return next((verdict for verdict in verdicts if verdict.allowed), verdicts[0])
+
+    def cors_headers(self) -> Mapping[str, str]:
+        """For a front end on an allowed origin: its scripts may read the answer, with the cookie or the header."""
+        foreign = {origin_of(one) for one in self._rules.allowed_origins}
+        if not self._origins or origin_of(self._origins[0]) not in foreign:
+            return {"vary": "origin"} if foreign else {}
+        return {
+            "access-control-allow-origin": self._origins[0],
+            "access-control-allow-credentials": "true",
+            "cross-origin-resource-policy": "cross-origin",
+            "vary": "origin",
+        }
+
+    def preflight(self) -> Response | None:
+        """The answer to a browser that asks before it asks. It carries no token and learns nothing."""
+        if self._scope["method"] != "OPTIONS" or "access-control-request-method" not in self._headers:
+            return None
+        return Response(
+            status_code=204,
+            headers={
+                "access-control-allow-methods": "GET, POST",
+                "access-control-allow-headers": "authorization, content-type, last-event-id",
+                "access-control-max-age": "600",
+            },
+        )
+
+    def token_in_address(self) -> Response | None:
+        """`GET /?token=...`: take the token out of the address and into the cookie."""
+        if self._scope["method"] != "GET" or self._scope["path"] != "/" or self._rules.token is None:
+            return None
+        given = parse_qs(self._scope.get("query_string", b"").decode("latin-1")).get("token")
+        if given is None:
+            return None
+        verdict = check_token(given[0] if len(given) == 1 else None, self._rules.token)
+        if not verdict.allowed:
+            return _refusal(verdict, 401)
+        response = RedirectResponse("/", status_code=303)
+        response.set_cookie(
+            self._rules.cookie,
+            self._rules.token,
+            httponly=True,
+            samesite="strict",
+            path="/",
+            secure=self._rules.scheme == "https",
+        )
+        return response
+
+    def _is_safe(self) -> bool:
+        return self._scope["type"] == "http" and self._scope["method"] in _SAFE_METHODS
+
+    def _has_explicit_token(self) -> bool:
+        """Whether the right token came in a way that no browser takes by itself."""
+        expected = self._rules.token
+        return expected is not None and any(check_token(one, expected).allowed for one in self._explicit_tokens())
+
+    def _tokens(self) -> Iterator[str]:
+        yield from self._explicit_tokens()
+        for header in self._headers.getlist("cookie"):
+            with_token: SimpleCookie = SimpleCookie()
+            try:
+                with_token.load(header)
+            except CookieError:
+                continue
+            if self._rules.cookie in with_token:
+                yield with_token[self._rules.cookie].value
+
+    def _explicit_tokens(self) -> Iterator[str]:
+        for header in self._headers.getlist("authorization"):
+            scheme, _, token = header.partition(" ")
+            if scheme.lower() == "bearer":
+                yield token.strip()
+        for protocol in self._scope.get("subprotocols", ()):
+            if protocol.startswith(TOKEN_SUBPROTOCOL):
+                yield _from_base64url(protocol.removeprefix(TOKEN_SUBPROTOCOL))
+
+
+def security_headers(host: str | None, rules: AccessRules) -> Mapping[str, str]:
+    """The headers of every answer.
+
+    Args:
+        host: the name under which we were asked, once it is known to be one of ours.
+        rules: of the server.
+    """
+    connect = "'self'"
+    if host is not None and host in rules.hosts:
+        # In some versions of WebKit 'self' does not cover a WebSocket to the same place.
+        connect += f" {'wss' if rules.scheme == 'https' else 'ws'}://{host}"
+    return {
+        "content-security-policy": (
+            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+            f"img-src 'self' data: blob:; font-src 'self' data:; worker-src blob:; connect-src {connect}; "
+            "base-uri 'none'; frame-ancestors 'self'"
+        ),
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "cross-origin-resource-policy": "same-origin",
+    }
+
+
+def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            present = MutableHeaders(scope=message)
+            for name, value in headers.items():
+                present[name] = value
+        await send(message)
+
+    return sending
+
+
+def _refusal(verdict: Verdict, status: int) -> Response:
+    code = verdict.code or "unauthorized"
+    response = JSONResponse({"code": code, "message": _MESSAGES[code]}, status_code=status)
+    response.headers["cache-control"] = "no-store"
+    if status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def _from_base64url(text: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""

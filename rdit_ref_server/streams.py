@@ -1,0 +1,158 @@
+"""`sys.stdout` and `sys.stderr` of a script: text goes on to the real stream and into the event log.
+
+To the real stream it goes at once. For the log it is gathered as a terminal would show it: by line, or at `flush()`, so
+that `print` makes one event and not two. What is held belongs to one owner (a statement); text of another owner sends
+it off first.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+import threading
+from collections.abc import Callable, Iterable
+from typing import IO, Any, Final, TextIO
+
+_HELD_CHARACTERS: Final = 16_384
+"""A line longer than this is sent off unfinished."""
+
+_EVENT_CHARACTERS: Final = 262_144
+"""One event has at most this much text, so that a log that is full can let go of output in pieces."""
+
+
+class LogStream(io.TextIOBase):
+    """A text stream that writes twice."""
+
+    def __init__(
+        self,
+        name: str,
+        real: TextIO | None,
+        owner: Callable[[], int | None],
+        emit: Callable[[int | None, str, str], None],
+        after_write: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make a stream.
+
+        Args:
+            name: `stdout` or `stderr`, as events call it.
+            real: where text goes as well; None where there is no such stream (a process without a console).
+            owner: gives the statement on whose behalf the calling thread writes.
+            emit: takes owner, name and text; called on the thread that writes, never with nothing.
+            after_write: called at the end of each write; may raise, as an interrupt does.
+        """
+        super().__init__()
+        self._name = name
+        self._real = real
+        self._owner = owner
+        self._emit = emit
+        self._after_write = after_write
+        self._lock = threading.RLock()
+        self._held = ""
+        self._held_owner: int | None = None
+        self._buffer = _Buffer(self)
+
+    @property
+    def name(self) -> str:
+        return f"<{self._name}>"
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a property here, an attribute in typeshed
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]  # as above
+        return "backslashreplace"
+
+    @property
+    def line_buffering(self) -> bool:
+        return True
+
+    @property
+    def buffer(self) -> IO[bytes]:
+        """For programs that write bytes, which must be UTF-8."""
+        return self._buffer  # type: ignore[return-value]  # a RawIOBase has what IO[bytes] asks for
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        """False: nobody behind the log understands terminal codes."""
+        return False
+
+    def fileno(self) -> int:
+        """The real stream's, for programs that hand it to a child process; what the child writes is not logged."""
+        if self._real is None:
+            raise io.UnsupportedOperation("fileno")
+        return self._real.fileno()
+
+    def write(self, text: str, /) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if not text:
+            return 0
+        self.write_through(text)
+        owner = self._owner()
+        with self._lock:
+            if self._held and self._held_owner != owner:
+                self._send_off()
+            self._held += text
+            self._held_owner = owner
+            if "\n" in text or len(self._held) > _HELD_CHARACTERS:
+                self._send_off()
+        self._after_write()
+        return len(text)
+
+    def writelines(self, lines: Iterable[str], /) -> None:  # type: ignore[override]  # typeshed says Any buffers
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Log what is held, finished or not."""
+        with self._lock:
+            self._send_off()
+        if self._real is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._real.flush()
+
+    def close(self) -> None:
+        """Do no more than flush: `sys.stdout.close()` in a script must not silence the next run."""
+        self.flush()
+
+    def _send_off(self) -> None:
+        text, self._held = self._held, ""
+        for start in range(0, len(text), _EVENT_CHARACTERS):
+            self._emit(self._held_owner, self._name, text[start : start + _EVENT_CHARACTERS])
+
+    def write_through(self, text: str) -> None:
+        """Write to the real stream only."""
+        if self._real is None:
+            return
+        # A terminal that went away, or a pipe that nobody reads any more, is no reason to stop the script.
+        with contextlib.suppress(OSError, ValueError):
+            try:
+                self._real.write(text)
+            except UnicodeEncodeError:
+                encoding = self._real.encoding or "ascii"
+                self._real.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            self._real.flush()
+
+
+class _Buffer(io.RawIOBase):
+    """`sys.stdout.buffer`: bytes become text of the stream above."""
+
+    def __init__(self, stream: LogStream) -> None:
+        super().__init__()
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        raw = bytes(data)
+        self._stream.write(self._decoder.decode(raw))
+        return len(raw)
+
+    def flush(self) -> None:
+        self._stream.flush()

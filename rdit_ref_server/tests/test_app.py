@@ -1,0 +1,98 @@
+import pytest
+
+from rdit_core import __version__
+from rdit_ref_server.app import CLIENT
+
+
+def test_the_page_and_its_files_are_served(site):
+    assert site.get("/").text.startswith("<!doctype html>")
+    assert site.get("/").headers["content-type"] == "text/html; charset=utf-8"
+    answer = site.get("/client/page.js")
+    assert (answer.text, answer.headers["content-type"]) == ("export {};", "text/javascript; charset=utf-8")
+    assert site.get("/client/page.css").headers["content-type"] == "text/css; charset=utf-8"
+    assert site.get("/client/page.js").headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/client/package.json",
+        "/client/tests/page.test.js",
+        "/client/page.test.js",
+        "/client/../app.py",
+        "/client/%2e%2e/app.py",
+        "/client/..%2fapp.py",
+        "/client/%2fetc%2fpasswd",
+        "/client/",
+        "/esm/../app.py",
+        "/esm/app.js",
+        f"/esm/{'0' * 64}.js",
+        f"/esm/{'0' * 64}",
+    ],
+)
+def test_nothing_else_is(site, path):
+    answer = site.get(path)
+    assert answer.status_code == 404
+    assert "import" not in answer.text
+
+
+def test_the_real_client_is_there():
+    assert (CLIENT / "index.html").is_file()
+
+
+def test_a_module_is_served_as_a_script_of_our_own_origin(site, running, counter_source):
+    (event,) = [one for one in running.run(counter_source + "counter\n") if one["kind"] == "widget"]
+    answer = site.get(event["esm_url"])
+    assert answer.text == event["esm"]
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "immutable" in answer.headers["cache-control"]
+
+
+def test_the_status_says_what_runs(site, running):
+    running.run("1\n")
+    running.wait_for(lambda: running.kernel.state == "idle")
+    assert site.get("/api/status").json() == {
+        "script": "script.py",
+        "state": "idle",
+        "last_event_id": 3,
+        "version": __version__,
+        "protocol": "base",
+    }
+
+
+def test_a_reset_runs_the_script_afresh_as_it_is_now(site, running, counter_source):
+    running.run(counter_source + "counter\n")
+    running.write("print('counter' in globals())\n")
+    assert site.post("/api/reset").status_code == 202
+    assert "event: reset" in site.get("/api/execute").text
+    assert running.text() == "False\n"
+    assert list(running.kernel.manager.widgets) == []
+
+
+def test_an_interrupt_is_taken(site, running):
+    running.run("1\n")
+    assert site.post("/api/interrupt").status_code == 202
+
+
+@pytest.mark.parametrize("path", ["/api/reset", "/api/interrupt"])
+def test_what_changes_something_is_not_a_get(site, path):
+    assert site.get(path).status_code == 405
+
+
+def test_a_failure_of_ours_has_the_headers_and_no_details(site, running, monkeypatch):
+    from starlette.testclient import TestClient
+
+    from .conftest import ORIGIN, TOKEN
+
+    def fail(name):
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(running.kernel.modules, "find", fail)
+    client = TestClient(site.app, base_url=ORIGIN, raise_server_exceptions=False)
+    answer = client.get("/esm/x.js", headers={"authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]

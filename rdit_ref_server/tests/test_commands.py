@@ -1,0 +1,325 @@
+import json
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from rdit_ref_server import commands
+
+from .conftest import COUNTER, PATIENCE_S
+
+RUN = [sys.executable, "-c", "import sys; from rdit_ref_server.commands import serve; sys.exit(serve(sys.argv[1:]))"]
+
+
+class Served:
+    """`rdit serve` in a process of its own."""
+
+    def __init__(self, *arguments):
+        environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment.pop("DISPLAY", None)
+        self.process = subprocess.Popen(
+            [*RUN, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+        )
+        self.lines = queue.Queue()
+        self.errors = []
+        self._readers = [
+            threading.Thread(target=lambda: [self.lines.put(line) for line in self.process.stdout]),
+            threading.Thread(target=lambda: self.errors.extend(self.process.stderr)),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def line(self):
+        return self.lines.get(timeout=PATIENCE_S)
+
+    def ready(self):
+        """Wait for the ready line; gives origin and token."""
+        found = re.fullmatch(r"rdit: serving at (http://\S+:\d+)/(?:\?token=(\S+))?\n", self.line())
+        self.origin, self.token = found.groups()
+        return self
+
+    def ask(self, path, method="GET"):
+        request = urllib.request.Request(self.origin + path, method=method)
+        if self.token:
+            request.add_header("Authorization", f"Bearer {self.token}")
+        request.add_header("Origin", self.origin)
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return answer.read().decode()
+
+    def socket(self, **headers):
+        address = self.origin.replace("http:", "ws:") + "/ws/widgets?output=1"
+        return connect(address, additional_headers=headers, max_size=None)
+
+    def end(self, number=signal.SIGTERM):
+        """Ask it to end; gives its exit status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        status = self.process.wait(PATIENCE_S)
+        for reader in self._readers:
+            reader.join()
+        return status
+
+
+@pytest.fixture
+def serve(tmp_path):
+    started = []
+
+    def start(source, *arguments):
+        script = tmp_path / "script.py"
+        script.write_text(source, encoding="utf-8")
+        started.append(Served(script, "--port", "0", "--no-browser", *arguments))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.process.kill()
+        served.wait()
+        served.process.stdout.close()
+        served.process.stderr.close()
+
+
+def fails(capsys, *arguments):
+    """Run the command so that it cannot start; gives its one line of explanation."""
+    assert commands.serve([str(argument) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_asked_to_end(serve, number):
+    served = serve("print('from the script')\n").ready()
+    assert served.token
+    assert "event: done" in served.ask("/api/execute")
+    assert "<!doctype html>" in served.ask("/").lower()
+    assert served.end(number) == 0
+    assert served.line() == "from the script\n"
+    assert served.lines.empty()
+    assert served.errors == []
+
+
+def test_it_ends_though_the_script_sleeps(serve):
+    served = serve("import time\nprint('asleep')\ntime.sleep(600)\n").ready()
+    assert served.line() == "asleep\n"
+    assert served.end(signal.SIGINT) == 0
+    assert served.errors == []
+
+
+def test_it_ends_though_pages_are_connected(serve):
+    served = serve("import time\ntime.sleep(600)\n").ready()
+    request = urllib.request.Request(
+        served.origin + "/api/execute", headers={"Authorization": f"Bearer {served.token}"}
+    )
+    with (
+        served.socket(Authorization=f"Bearer {served.token}"),
+        urllib.request.urlopen(request, timeout=PATIENCE_S) as stream,
+    ):
+        assert stream.readline().startswith(b"id: ")
+        assert served.end() == 0
+    assert served.errors == []
+
+
+def test_the_first_designs_counter_works_over_a_real_socket(serve):
+    served = serve(COUNTER + "counter\n").ready()
+    assert '"widget_id":"3.0"' in served.ask("/api/execute")
+    with served.socket(Authorization=f"Bearer {served.token}") as page:
+        page.send(json.dumps({"type": "widget_update", "widget_id": "3.0", "property": "value", "value": 1}))
+        received = [json.loads(page.recv(timeout=PATIENCE_S)) for _ in range(2)]
+    assert {"type": "ack", "widget_id": "3.0", "property": "value"} in received
+    (output,) = [message["event"] for message in received if message["type"] == "output"]
+    assert output["text"] == "Python saw value change: 0 → 1\n"
+    assert served.line() == "Python saw value change: 0 → 1\n"
+
+
+def test_an_over_long_frame_is_an_error_and_the_socket_stays(serve):
+    served = serve(COUNTER + "counter\n").ready()
+    with served.socket(Authorization=f"Bearer {served.token}") as page:
+        page.send("x" * (64 * 1024 * 1024 + 1))
+        assert json.loads(page.recv(timeout=PATIENCE_S))["code"] == "too_large"
+        page.send("{")
+        assert json.loads(page.recv(timeout=PATIENCE_S))["code"] == "bad_json"
+
+
+def test_a_real_socket_is_closed_before_it_is_open_without_credentials(serve):
+    served = serve("").ready()
+    for headers in (
+        {"Origin": served.origin},
+        {"Origin": "http://evil.com", "Authorization": f"Bearer {served.token}"},
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            served.socket(**headers)
+        assert refused.value.response.status_code == 403
+        assert json.loads(refused.value.response.body)["code"] in ("unauthorized", "forbidden_origin")
+
+
+def test_the_token_is_in_the_ready_line_and_in_no_log(serve):
+    served = serve("").ready()
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{served.origin}/api/status?token={served.token}", timeout=PATIENCE_S)
+    with pytest.raises(InvalidStatus):
+        served.socket(Authorization=f"Bearer {served.token}x")
+    served.end()
+    assert served.lines.empty()
+    assert served.token not in "".join(served.errors)
+
+
+def test_an_interrupt_ends_a_sleep_and_the_server_goes_on(serve):
+    served = serve("import time\nprint('asleep')\ntime.sleep(600)\n").ready()
+    assert served.line() == "asleep\n"
+    served.ask("/api/interrupt", "POST")
+    assert '"ename":"KeyboardInterrupt"' in served.ask("/api/execute")
+    assert json.loads(served.ask("/api/status"))["state"] == "idle"
+
+
+def test_a_reset_in_a_sleep_runs_the_script_afresh(serve, tmp_path):
+    served = serve("import time\nprint('asleep')\ntime.sleep(600)\n").ready()
+    assert served.line() == "asleep\n"
+    (tmp_path / "script.py").write_text("print('awake')\n")
+    served.ask("/api/reset", "POST")
+    assert "awake" in served.ask("/api/execute")
+
+
+def test_arguments_after_two_dashes_are_the_scripts(serve):
+    served = serve("import sys\nprint(sys.argv[1:])\n", "--", "a", "--port", "--", "b").ready()
+    assert served.line() == "['a', '--port', '--', 'b']\n"
+
+
+def test_without_a_token_the_address_has_none(serve):
+    served = serve("", "--no-token").ready()
+    assert served.token is None
+    assert json.loads(served.ask("/api/status"))["script"] == "script.py"
+
+
+def test_a_token_of_ones_own_is_used(serve):
+    assert serve("", "--token", "my-own-token").ready().token == "my-own-token"
+
+
+def test_a_thread_of_the_script_does_not_keep_the_process(serve):
+    served = serve(
+        "import threading\nthreading.Thread(target=threading.Event().wait).start()\nprint('started')\n"
+    ).ready()
+    assert served.line() == "started\n"
+    assert served.end() == 0
+
+
+def test_a_port_in_use_is_said_in_one_line(capsys, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert fails(capsys, script, "--port", port) == (
+            f"rdit serve: error: cannot listen at 127.0.0.1 port {port}: address already in use; "
+            "choose another with --port, or --port 0 for any free one"
+        )
+
+
+def test_a_missing_file_is_said_in_one_line(capsys, tmp_path):
+    assert fails(capsys, tmp_path / "none.py") == f"rdit serve: error: no such file: {tmp_path / 'none.py'}"
+    assert fails(capsys, tmp_path) == f"rdit serve: error: {tmp_path} is a directory"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--port", "65536"], "--port must be 0 to 65535"),
+        (["--port", "x"], "invalid int value"),
+        (["--allow-origin", "*"], "--allow-origin takes an origin"),
+        (["--host", ""], "--host must not be empty"),
+        (["--host", "no.such.host.invalid"], "cannot listen at no.such.host.invalid"),
+        (["--token", ""], "--token must be"),
+        (["--token", "with space"], "--token must be"),
+        (["--token", "long-enough", "--no-token"], "not allowed with"),
+        (["--tok", "abbreviated"], "unrecognized arguments"),
+        (["surplus"], "unrecognized arguments"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_explained(capsys, tmp_path, arguments, complaint):
+    script = tmp_path / "script.py"
+    script.write_text("")
+    assert complaint in fails(capsys, script, *arguments)
+
+
+def test_help_has_examples(capsys):
+    assert commands.serve(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: rdit serve SCRIPT.py")
+    assert "examples:" in text
+    for option in ("--host", "--port", "--no-browser", "--token", "--no-token", "--allow-origin", "-- ARGS"):
+        assert option in text
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        *((host, True) for host in ("127.0.0.1", "127.1.2.3", "localhost", "::1", "[::1]")),
+        *((host, False) for host in ("0.0.0.0", "::", "192.168.1.2", "localhost.evil.com")),
+    ],
+)
+def test_loopback_is_told_from_the_rest(host, loopback):
+    assert commands._is_loopback(host) is loopback
+
+
+def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(capsys, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("")
+    options = commands._parse([str(script), "--host", "0.0.0.0"])
+    assert options.token, "a host alone opens nothing"
+    options = commands._parse([str(script), "--no-token"])
+    assert options.host == "127.0.0.1", "and neither does the other word"
+    assert capsys.readouterr().err == ""
+    commands._parse([str(script), "--host", "0.0.0.0", "--no-token"])
+    assert "anybody who can reach 0.0.0.0" in capsys.readouterr().err
+
+
+def test_a_server_that_listens_everywhere_knows_its_own_names():
+    assert socket.gethostname() in commands._own_names()
+    assert commands._address("0.0.0.0", 1, None) == "http://127.0.0.1:1/"
+    assert commands._address("::1", 1, "t~k") == "http://[::1]:1/?token=t~k"
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "display"),
+    [
+        ("linux", {}, False),
+        ("linux", {"DISPLAY": ":0"}, True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ("darwin", {}, True),
+        ("win32", {}, True),
+    ],
+)
+def test_a_browser_is_opened_where_one_can_be_seen(monkeypatch, platform, environment, display):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(os, "environ", environment)
+    assert commands._has_display() is display
+
+
+def test_log_lines_hold_neither_the_token_nor_what_drives_a_terminal(capsys):
+    import io
+    import logging
+
+    logger = logging.getLogger("uvicorn")
+    before = (logger.handlers[:], logger.level, logger.propagate)
+    try:
+        out = io.StringIO()
+        commands._log_to(out, "the-token")
+        logging.getLogger("uvicorn.error").warning("bad %s", "the-token\r\x1b[31m é")
+        assert out.getvalue() == "rdit: WARNING: bad <token>\\r\\x1b[31m é\n"
+    finally:
+        logger.handlers[:], logger.level, logger.propagate = before

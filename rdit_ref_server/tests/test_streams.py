@@ -1,0 +1,113 @@
+import io
+import os
+
+import pytest
+
+from rdit_ref_server.streams import LogStream
+
+
+class Owners:
+    statement = 1
+
+
+@pytest.fixture
+def made():
+    real, events, owners = io.StringIO(), [], Owners()
+    stream = LogStream("stdout", real, lambda: owners.statement, lambda *event: events.append(event))
+    return stream, real, events, owners
+
+
+def test_a_print_is_one_event(made):
+    stream, real, events, _ = made
+    print("one", 2, file=stream)
+    assert events == [(1, "stdout", "one 2\n")]
+    assert real.getvalue() == "one 2\n"
+
+
+def test_an_unfinished_line_waits_for_flush(made):
+    stream, real, events, _ = made
+    print("50 %", end="\r", file=stream)
+    assert (events, real.getvalue()) == ([], "50 %\r")
+    stream.flush()
+    assert events == [(1, "stdout", "50 %\r")]
+
+
+def test_what_is_held_keeps_its_owner(made):
+    stream, _, events, owners = made
+    stream.write("first")
+    owners.statement = 2
+    stream.write("second\n")
+    assert events == [(1, "stdout", "first"), (2, "stdout", "second\n")]
+
+
+def test_long_text_comes_in_pieces_and_whole(made):
+    stream, _, events, _ = made
+    text = "x" * 1_000_000
+    stream.write(text)
+    assert len(events) > 1
+    assert "".join(event[2] for event in events) == text
+
+
+def test_what_the_real_stream_cannot_encode_is_escaped_there_only():
+    raw, events = io.BytesIO(), []
+    stream = LogStream("stdout", io.TextIOWrapper(raw, "ascii"), lambda: 1, lambda *event: events.append(event))
+    print("0 → 1", file=stream)
+    assert raw.getvalue().split() == [b"0", b"\\u2192", b"1"]
+    assert events == [(1, "stdout", "0 → 1\n")]
+
+
+def test_a_real_stream_that_is_gone_stops_nobody(made):
+    stream, real, events, _ = made
+    real.close()
+    print("still here", file=stream)
+    stream.flush()
+    assert events == [(1, "stdout", "still here\n")]
+
+
+def test_no_real_stream_is_no_obstacle():
+    events = []
+    stream = LogStream("stderr", None, lambda: None, lambda *event: events.append(event))
+    print("x", file=stream)
+    assert events == [(None, "stderr", "x\n")]
+    with pytest.raises(io.UnsupportedOperation):
+        stream.fileno()
+
+
+def test_bytes_through_the_buffer_become_text_even_when_cut(made):
+    stream, _, events, _ = made
+    arrow = "→\n".encode()
+    stream.buffer.write(arrow[:2])
+    stream.buffer.write(arrow[2:])
+    stream.buffer.flush()
+    assert events == [(1, "stdout", "→\n")]
+
+
+def test_it_looks_like_a_stream_that_is_no_terminal(made, tmp_path):
+    stream, *_ = made
+    assert not stream.isatty()
+    assert stream.writable()
+    assert stream.encoding == "utf-8"
+    assert stream.name == "<stdout>"
+    with (tmp_path / "real").open("w") as real:
+        number = LogStream("stdout", real, lambda: 1, lambda *_: None).fileno()
+        assert number == real.fileno()
+        os.fstat(number)
+
+
+def test_only_text_can_be_written(made):
+    with pytest.raises(TypeError, match="must be str, not bytes"):
+        made[0].write(b"x")
+
+
+def test_closing_it_only_flushes(made):
+    stream, _, events, _ = made
+    stream.write("a")
+    stream.close()
+    stream.write("b\n")
+    assert events == [(1, "stdout", "a"), (1, "stdout", "b\n")]
+
+
+def test_writelines_writes_all(made):
+    stream, _, events, _ = made
+    stream.writelines(["a\n", "b\n"])
+    assert [event[2] for event in events] == ["a\n", "b\n"]
