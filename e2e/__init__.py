@@ -1,0 +1,1 @@
+"""Stories in real browsers, written once against one page facade."""

@@ -1,0 +1,259 @@
+"""Fixtures of the browser runs: an engine per process, a session with cookies of its own per test, a server on demand.
+
+One process drives one engine (`--browser chromium`, pytest-playwright's own option). A test that fails leaves what can
+explain it under `e2e/artifacts/<engine>/<test>/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import textwrap
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from playwright.sync_api import Browser
+
+from e2e import browsers
+from e2e.page import Page
+from e2e.playwright_page import PlaywrightEngine
+from e2e.server import ServeProcess
+from e2e.watchdog import Watchdog
+
+ARTIFACTS = Path(__file__).parent / "artifacts"
+RAN = ARTIFACTS / "ran"
+"""One JSON file per engine about its last run, for the report at the end of `make test`."""
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",  # as root and in containers there is no sandbox to have
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+HANG_S = 60.0
+"""After so long in one test the browser is killed, and what hung is run once more in a new one. A story takes seconds,
+so the limit meets none that works. Firefox over WebDriver BiDi hangs like this about once in thirty runs."""
+
+BROWSER_WENT_AWAY = ["has been closed", "Connection closed", "RemoteDisconnected", "Connection refused"]
+"""How the drivers say that the browser, and not the page, is at fault. Only then is a test run again."""
+
+LaunchOptions = dict[str, object]
+
+_outcome = pytest.StashKey[dict[str, pytest.TestReport]]()
+
+
+class Session(Protocol):
+    """Tabs that share their cookies."""
+
+    def new_page(self) -> Page: ...
+
+    def close(self, keep_in: Path | None) -> None: ...
+
+
+class Engine(Protocol):
+    """A browser that can be driven."""
+
+    version: str
+
+    def new_session(self) -> Session: ...
+
+    def close(self) -> None: ...
+
+
+class Serve(Protocol):
+    """Starts `rdit serve` on a script, given as a path or as its text."""
+
+    def __call__(self, script: str | Path, *arguments: str) -> ServeProcess: ...
+
+
+class BrowserRun:
+    """The engine of this process, and what is known about it at the end."""
+
+    def __init__(self, engine_name: str) -> None:
+        self.engine_name = engine_name
+        self.found = browsers.find(engine_name)
+        self.version: str | None = None
+        self.passed = self.failed = self.repeated = 0
+
+    def describe(self) -> str:
+        """The line about this engine, for a person."""
+        name = browsers.NAMES[self.engine_name]
+        if self.found is None:
+            return f"browsers that did NOT run: {name}; to have it: {browsers.how_to_get(self.engine_name)}"
+        if self.version is None:
+            return f"browsers that did NOT run: {name}; {'it did not start' if self.failed else 'no test asked for it'}"
+        repeated = f", {self.repeated} run again because the browser went away" if self.repeated else ""
+        return f"browsers that ran: {name} {self.version} ({self.passed} passed, {self.failed} failed{repeated})"
+
+
+def _run_of(config: pytest.Config) -> BrowserRun:
+    run = config.stash.get(_run_key, None)
+    if run is None:
+        names = config.getoption("--browser") or ["chromium"]
+        if len(names) != 1:
+            raise pytest.UsageError("one engine per process: give --browser once")
+        run = config.stash[_run_key] = BrowserRun(names[0])
+    return run
+
+
+_run_key = pytest.StashKey[BrowserRun]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.reruns = 1
+    config.option.only_rerun = BROWSER_WENT_AWAY
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    found = _run_of(config).found
+    return f"browser: {found or _run_of(config).describe()}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    run = _run_of(config)
+    if run.found is not None:
+        return
+    if run.engine_name in browsers.required():
+        raise pytest.UsageError(f"RDIT_REQUIRE_BROWSERS asks for it: {run.describe()}")
+    for item in items:
+        item.add_marker(pytest.mark.skip(reason=run.describe()))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash.setdefault(_outcome, {})[report.when] = report
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    run = _run_of(session.config)
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        run.passed = len(reporter.stats.get("passed", []))
+        run.repeated = len(reporter.stats.get("rerun", []))
+        run.failed = len(reporter.stats.get("failed", [])) + len(reporter.stats.get("error", []))
+    RAN.mkdir(parents=True, exist_ok=True)
+    facts = {"engine": run.engine_name, "version": run.version, "failed": run.failed, "line": run.describe()}
+    (RAN / f"{run.engine_name}.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    run = _run_of(config)
+    terminalreporter.write_line(run.describe(), bold=True, red=run.found is None, green=run.version is not None)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: LaunchOptions, pytestconfig: pytest.Config) -> LaunchOptions:
+    """The command line's own launch options, and which browser to start."""
+    run = _run_of(pytestconfig)
+    assert run.found is not None
+    ours: LaunchOptions = {"timeout": HANG_S * 1000}
+    if run.engine_name == "chromium":
+        ours["args"] = CHROMIUM_ARGUMENTS
+    if run.found.source != "playwright":
+        ours["executable_path"] = str(run.found.path)
+        if run.engine_name == "firefox":
+            # Selects WebDriver BiDi. Without it Playwright expects its own patched build.
+            ours["channel"] = "moz-firefox"
+    return {**browser_type_launch_args, **ours}
+
+
+@pytest.fixture(scope="session")
+def engine(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The browser of this process."""
+    run = _run_of(pytestconfig)
+    assert run.found is not None
+    started: Engine
+    if run.found.driver is not None:
+        from e2e.webdriver_page import WebKitGTKEngine
+
+        started = WebKitGTKEngine(run.found.driver, run.found.path, headed=pytestconfig.getoption("--headed"))
+    else:
+        launch: Callable[[], Browser] = request.getfixturevalue("launch_browser")
+        started = PlaywrightEngine(launch)
+    run.version = started.version
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def artifacts(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Path:
+    """Where this test leaves what it wants looked at. Made on first use by `keep`."""
+    test = re.sub(r"[^\w.\[\]-]+", "-", request.node.nodeid.split("/")[-1].replace(".py::", "-"))
+    return ARTIFACTS / _run_of(pytestconfig).engine_name / test
+
+
+@pytest.fixture
+def serve(request: pytest.FixtureRequest, tmp_path: Path, artifacts: Path) -> Iterator[Serve]:
+    """Starts `rdit serve`, as often as a test likes; all servers end with the test."""
+    started: list[ServeProcess] = []
+
+    def start(script: str | Path, *arguments: str) -> ServeProcess:
+        if isinstance(script, str):
+            path = tmp_path / f"script{len(started) or ''}.py"
+            path.write_text(textwrap.dedent(script), encoding="utf-8")
+            script = path
+        server = ServeProcess(script, arguments)
+        started.append(server)
+        return server
+
+    yield start
+    for number, server in enumerate(started):
+        # Killed, not stopped: how a server ends on an interrupt is a story of its own, and no other should wait for it.
+        server.kill()
+        if _failed(request.node):
+            artifacts.mkdir(parents=True, exist_ok=True)
+            (artifacts / f"server-{number}.txt").write_text(server.output(), encoding="utf-8")
+
+
+@pytest.fixture
+def open_page(request: pytest.FixtureRequest, engine: Engine, artifacts: Path) -> Iterator[Callable[[str], Page]]:
+    """Opens an address in a new tab. All tabs of one test share their cookies, and no other test sees them."""
+    watchdog = Watchdog(HANG_S)
+    session = engine.new_session()
+    pages: list[Page] = []
+
+    def open_in_tab(url: str) -> Page:
+        page = session.new_page()
+        pages.append(page)
+        page.goto(url)
+        return page
+
+    try:
+        yield open_in_tab
+        keep_in = artifacts if _failed(request.node) else None
+        if keep_in is not None:
+            keep_in.mkdir(parents=True, exist_ok=True)
+            for number, page in enumerate(pages):
+                _keep(page, keep_in, number)
+            request.node.add_report_section("teardown", "artifacts", f"kept in {keep_in}")
+            request.config.get_terminal_writer().line(f"\nkept: {keep_in}")
+        # A browser that went away cannot say goodbye; the test has said so already.
+        with contextlib.suppress(Exception) if keep_in is not None else contextlib.nullcontext():
+            session.close(keep_in)
+    finally:
+        watchdog.stop()
+
+
+def _failed(item: pytest.Item) -> bool:
+    return any(report.failed for report in item.stash.get(_outcome, {}).values())
+
+
+def _keep(page: Page, folder: Path, number: int) -> None:
+    """Leave what one tab can still tell."""
+    # Each by itself: a page that cannot be photographed may still have errors to tell.
+    with contextlib.suppress(Exception):
+        page.screenshot(folder / f"page-{number}.png")
+    with contextlib.suppress(Exception):
+        lines = [f"url: {page.url()}", "page errors:", *page.errors(), "console:", *page.console()]
+        (folder / f"page-{number}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
