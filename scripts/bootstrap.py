@@ -90,6 +90,9 @@ def make_environment(folder: Path, requirements: list[str], made_from: list[Path
         return
     print(f"making {folder.relative_to(ROOT)} with {python}", flush=True)
     ensure_venv(python)
+    if folder.is_file():
+        # A redirect for editors (PEP 832), as tox writes it when it is told nothing else.
+        folder.unlink()
     call([python, "-m", "venv", "--clear", str(folder)])
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     call([*pip, "-c", str(CONSTRAINTS), *requirements])
