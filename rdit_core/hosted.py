@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import traitlets
 
-from .comm import WidgetComm
+from .comm import WIDGET_TARGET, CommOwner, WidgetComm
 from .errors import WriteRefused
 from .policy import PropertyFacts, WritePolicy
 from .slots import Slot
@@ -28,11 +28,6 @@ def is_ipywidget(widget: Any) -> bool:
     return module is not None and isinstance(widget, module.Widget)
 
 
-def is_layout_state(state: dict[str, Any]) -> bool:
-    """Whether a first state is that of the Layout model, which is part of a widget rather than one of its own."""
-    return state.get("_model_name") == "LayoutModel" and state.get("_model_module") == "@jupyter-widgets/base"
-
-
 def forget_instance(comm: Any) -> None:
     """Take the widget behind a comm out of the process-wide registry in which ipywidgets keeps every widget alive for
     ever. One of another manager that has the same id stays.
@@ -42,6 +37,23 @@ def forget_instance(comm: Any) -> None:
     present = instances.get(comm.comm_id)
     if present is not None and present.comm is comm:
         del instances[comm.comm_id]
+
+
+def give_comm(owner: CommOwner, widget: Any, comm_id: str) -> None:
+    """Give an ipywidget a comm of ours in place of the one it has, which is closed.
+
+    Args:
+        owner: whose the comm will be.
+        widget: which it is for; its state is read.
+        comm_id: the id to ask for; empty for whatever the owner gives.
+    """
+    data = {"state": widget.get_state(), "buffer_paths": []}
+    old, new = widget.comm, WidgetComm(owner, WIDGET_TARGET, data, comm_id=comm_id)
+    if old is not None:
+        forget_instance(old)
+    widget.comm = new
+    if old is not None:
+        old.close()
 
 
 class HostedWidget:

@@ -28,14 +28,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, TypedDict
 
 import msgspec
 
 from .access import Verdict
-from .comm import WIDGET_TARGET, WidgetComm, hook
+from .comm import WidgetComm, hook
 from .encoding import decode_value, encode_value
 from .errors import (
     AccessRefused,
@@ -59,7 +58,8 @@ from .events import (
     WriteWasRefused,
 )
 from .frames import require_widget_id
-from .hosted import WIDGET_REFERENCE, HostedWidget, forget_instance, is_ipywidget, is_layout_state
+from .hosted import WIDGET_REFERENCE, HostedWidget, forget_instance, give_comm, is_ipywidget
+from .layouts import Layouts, is_layout_state
 from .limits import Limits
 from .messages import Output, WidgetUpdate
 from .policy import WritePolicy
@@ -71,8 +71,6 @@ _log = logging.getLogger("rdit")
 _ESM: Final = "_esm"
 _CSS: Final = "_css"
 _LAYOUT: Final = "layout"
-_LAYOUT_IDS: Final = itertools.count(1)
-"""Of the process, as ipywidgets' registry is."""
 _REREADS: Final = 100
 """Bound on second looks after one commit: a trait whose serialized form is never twice the same must not hang a
 thread."""
@@ -104,21 +102,12 @@ class _Thread(threading.local):
     """The page's write that is being applied: whose, and of what."""
 
 
-@dataclass(slots=True, eq=False)
-class _Layout:
-    """A Layout model's comm and state, and the hosted widgets whose state it is part of."""
-
-    comm: WidgetComm
-    state: dict[str, Any]
-    parents: list[HostedWidget]
-
-
 class WidgetManager:
     """Hosts widgets and keeps any number of pages in sync with them, over any transport.
 
     Args:
-        ids: makes the id of each widget that comes without one; called on the thread that makes the widget. Default
-        uuid4. epoch: names this manager's lifetime; random 128 bits by default. Pass it to make a run reproducible.
+        ids: makes the id of each widget that comes without one; called on the thread that makes it. Default uuid4.
+        epoch: names this manager's lifetime; random 128 bits by default. Pass it to make a run reproducible.
         limits: bounds of everything below.
     """
 
@@ -132,7 +121,7 @@ class WidgetManager:
         self._widgets: dict[str, Any] = {}
         self._hosted: dict[str, HostedWidget] = {}
         self._by_comm: dict[WidgetComm, HostedWidget] = {}
-        self._layouts: dict[str, _Layout] = {}
+        self._layouts = Layouts(self)
         self._revisions = Revisions()
         self._connections: dict[int, ServerConnection] = {}
         self._connection_ids = itertools.count(1)
@@ -207,8 +196,7 @@ class WidgetManager:
         """Release every widget (a namespace reset). Connections stay open."""
         for widget_id in list(self._hosted):
             self.unregister(widget_id)
-        for layout in list(self._layouts.values()):  # Those that are part of no widget.
-            self._close_layout(layout)
+        self._layouts.clear()
 
     def __contains__(self, widget_id: object) -> bool:
         return widget_id in self._widgets
@@ -388,9 +376,7 @@ class WidgetManager:
     def comm_opened(self, comm: WidgetComm, state: dict[str, Any]) -> None:
         """A widget's comm opens: give it an id and slots. It is listed once it says who it is."""
         if is_layout_state(state):
-            comm.comm_id = f"layout#{next(_LAYOUT_IDS)}"  # No widget can have this id.
-            with self.lock:
-                self._layouts[comm.comm_id] = _Layout(comm, state, [])
+            self._layouts.opened(comm, state)
             return
         self._check_room()
         comm.comm_id = require_widget_id(comm.comm_id or self._ids())
@@ -405,7 +391,7 @@ class WidgetManager:
 
     def comm_adopted(self, comm: WidgetComm, widget: Any) -> None:
         """The widget behind a comm is known: list it."""
-        if comm.comm_id in self._layouts:
+        if comm in self._layouts:
             return
         # A descriptor's comm belongs to a helper that knows the object weakly.
         target = widget if is_ipywidget(widget) else getattr(widget, "_obj", lambda: widget)()
@@ -419,10 +405,8 @@ class WidgetManager:
 
     def comm_updated(self, comm: WidgetComm, state: dict[str, Any]) -> None:
         """A widget changed."""
-        layout = self._layouts.get(comm.comm_id)
-        if layout is not None:
-            layout.state.update(state)
-            for parent in list(layout.parents):
+        if comm in self._layouts:
+            for parent in self._layouts.updated(comm, state):
                 self._commit(parent, {_LAYOUT: WIDGET_REFERENCE + comm.comm_id})
             return
         hosted = self._by_comm.get(comm)
@@ -444,7 +428,8 @@ class WidgetManager:
 
     def comm_closed(self, comm: WidgetComm) -> None:
         """A widget closed its comm: let go of all its ids."""
-        if self._layouts.pop(comm.comm_id, None) is not None:
+        if comm in self._layouts:
+            self._layouts.closed(comm)
             return
         hosted = self._by_comm.pop(comm, None)
         for widget_id in list(hosted.ids) if hosted is not None else ():
@@ -508,24 +493,12 @@ class WidgetManager:
     def _attach(self, widget_id: str, widget: Any) -> HostedWidget:
         """Give a widget that was made without the hook a comm of ours; the same for its Layout."""
         self._check_room()
-        self._take_layout(widget)
-        self._give_comm(widget, widget_id)
+        self._layouts.take(widget)
+        give_comm(self, widget, widget_id)
         return self._hosted[widget_id]
 
-    def _give_comm(self, widget: Any, comm_id: str) -> None:
-        data = {"state": widget.get_state(), "buffer_paths": []}
-        old, new = widget.comm, WidgetComm(self, WIDGET_TARGET, data, comm_id=comm_id)
-        if old is not None:
-            forget_instance(old)
-        widget.comm = new
-        if old is not None:
-            old.close()
-
-    def _is_ours(self, comm: Any) -> bool:
-        return isinstance(comm, WidgetComm) and comm.owner is self and not comm.is_closed
-
     def _release(self, hosted: HostedWidget) -> None:
-        self._drop_layout(hosted)
+        self._layouts.drop(hosted)
         widget, hosted.widget = hosted.widget, None
         comm = hosted.comm
         self._by_comm.pop(comm, None)
@@ -533,29 +506,6 @@ class WidgetManager:
         if is_ipywidget(widget) and widget.comm is comm:
             forget_instance(comm)
             widget.comm = None
-
-    def _drop_layout(self, hosted: HostedWidget) -> None:
-        layout_id, hosted.layout_id = hosted.layout_id, None
-        layout = self._layouts.get(layout_id) if layout_id is not None else None
-        if layout is None:
-            return
-        layout.parents.remove(hosted)
-        if not layout.parents:
-            self._close_layout(layout)
-
-    def _close_layout(self, layout: _Layout) -> None:
-        # The comm stays in the Layout, which needs an id; a widget that takes it up again gives it another.
-        forget_instance(layout.comm)
-        layout.comm.close()
-
-    def _take_layout(self, widget: Any) -> _Layout | None:
-        """The Layout of a widget, with a comm of ours. It has none when it was made without the hook, or let go of."""
-        layout: Any = getattr(widget, "layout", None)
-        if not is_ipywidget(layout):
-            return None
-        if not self._is_ours(layout.comm):
-            self._give_comm(layout, "")
-        return self._layouts.get(layout.comm.comm_id)
 
     def _commit(self, hosted: HostedWidget, state: Mapping[str, Any]) -> bool:
         """Store serialized values; push what differs. Returns whether anything did."""
@@ -565,9 +515,8 @@ class WidgetManager:
                 self._commit_esm(hosted, value)
                 continue
             try:
-                encoded[name] = encode_value(
-                    self._fold_layout(hosted, value) if name == _LAYOUT else value, max_depth=self.limits.max_depth
-                )
+                shown = self._layouts.fold(hosted, value) if name == _LAYOUT else value
+                encoded[name] = encode_value(shown, max_depth=self.limits.max_depth)
             except UnserializableValue as error:
                 _log.warning("value of %s.%s skipped: %s", hosted.comm.comm_id, name, error)
                 self._emit(ValueSkipped(hosted.comm.comm_id, name, str(error)))
@@ -604,19 +553,6 @@ class WidgetManager:
                 if origin is None or connection is not origin[0] or key != origin[1]:
                     connection.mark(key)
                     woken[connection] = None
-
-    def _fold_layout(self, hosted: HostedWidget, value: Any) -> Any:
-        """The Layout model behind a reference, as the dict of its keys that are set; part of its parent's state."""
-        if not isinstance(value, str) or not value.startswith(WIDGET_REFERENCE):
-            return value
-        layout = self._layouts.get(value[len(WIDGET_REFERENCE) :]) or self._take_layout(hosted.widget)
-        if layout is None:
-            return None
-        if hosted.layout_id != layout.comm.comm_id:
-            self._drop_layout(hosted)
-            hosted.layout_id = layout.comm.comm_id
-            layout.parents.append(hosted)
-        return {name: part for name, part in layout.state.items() if part is not None and not name.startswith("_")}
 
     def _refresh(self, hosted: HostedWidget, name: str) -> bool:
         """Read a property of a widget again and commit what differs. Returns whether it did."""

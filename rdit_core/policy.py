@@ -39,8 +39,8 @@ class WritePolicy:
     """Which of a widget's properties a page may write. The default: every synced one that nothing forbids.
 
     Attributes:
-        two_way: False makes the whole widget read-only for pages. Two-way sync stays one code path: a policy, not a
-        mode. writable: when given, only these names may be written (the general rules still hold).
+        two_way: False makes the whole widget read-only for pages. Two-way sync is one code path: a policy, no mode.
+        writable: when given, only these names may be written (the general rules still hold).
     """
 
     two_way: bool = True

@@ -19,7 +19,8 @@ def outcomes(pytester):
 
     def run(body, *options):
         pytester.makepyfile(WIDGET + body)
-        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio", *options)
+        others = [word for name in ("cacheprovider", "asyncio", "playwright") for word in ("-p", f"no:{name}")]
+        return pytester.runpytest_inprocess(*others, *options)
 
     return run
 
