@@ -61,8 +61,9 @@ def check_origin(origins: Sequence[str], allowed: Collection[str]) -> Verdict:
     """
     if len(origins) != 1 or origins[0] == "null" or origins[0] != origins[0].strip():
         return Verdict(False, "forbidden_origin")
-    # Browsers send origins in lower case; one that is not was not made by a browser.
-    origin = origin_of(origins[0]) if origins[0] == origins[0].lower() else None
+    # Browsers send origins in lower case and without a path; one that is not so was not made by a browser.
+    is_plain = origins[0] == origins[0].lower() and not origins[0].endswith("/")
+    origin = origin_of(origins[0]) if is_plain else None
     if origin is None or origin not in {origin_of(one) for one in allowed}:
         return Verdict(False, "forbidden_origin")
     return Verdict(True)

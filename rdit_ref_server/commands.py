@@ -32,6 +32,7 @@ from .kernel import Kernel
 from .log import EventLog
 from .script import Script
 from .security import AccessRules, is_token
+from .streams import terminal_only
 from .websocket import FRAME_HEADROOM
 
 PROGRAM: Final = "rdit serve"
@@ -96,7 +97,12 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
             timeout_graceful_shutdown=_CLOSE_S,
         )
     )
-    web = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="rdit-web", daemon=True)
+
+    def serve_pages() -> None:
+        with terminal_only():
+            server.run(sockets=[listener])
+
+    web = threading.Thread(target=serve_pages, name="rdit-web", daemon=True)
     web.start()
     while not server.started:
         if not web.is_alive():

@@ -3,6 +3,8 @@
 To the real stream it goes at once. For the log it is gathered as a terminal would show it: by line, or at `flush()`, so
 that `print` makes one event and not two. What is held belongs to one owner (a statement); text of another owner sends
 it off first.
+
+A thread that is no user's (the web server's) writes to the real stream alone, inside `terminal_only`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import codecs
 import contextlib
 import io
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, Final, TextIO
 
 _HELD_CHARACTERS: Final = 16_384
@@ -19,6 +21,23 @@ _HELD_CHARACTERS: Final = 16_384
 
 _EVENT_CHARACTERS: Final = 262_144
 """One event has at most this much text, so that a log that is full can let go of output in pieces."""
+
+
+class _Thread(threading.local):
+    is_ours = False
+
+
+_thread: Final = _Thread()
+
+
+@contextlib.contextmanager
+def terminal_only() -> Iterator[None]:
+    """Keep what the calling thread writes out of every page: warnings of the server's own are nobody's results."""
+    before, _thread.is_ours = _thread.is_ours, True
+    try:
+        yield
+    finally:
+        _thread.is_ours = before
 
 
 class LogStream(io.TextIOBase):
@@ -92,6 +111,8 @@ class LogStream(io.TextIOBase):
         if not text:
             return 0
         self.write_through(text)
+        if _thread.is_ours:
+            return len(text)
         owner = self._owner()
         with self._lock:
             if self._held and self._held_owner != owner:

@@ -63,6 +63,7 @@ def test_an_origin_that_is_ours_is_allowed(given):
         [" https://app.example"],
         ["https://app.example "],
         ["https://app.example."],
+        ["https://app.example/"],
         ["https://xn--pp-iia.example"],
         ["chrome-extension://app.example"],
     ],

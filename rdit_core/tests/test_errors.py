@@ -1,4 +1,6 @@
 import inspect
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -7,6 +9,7 @@ from rdit_core import errors
 from rdit_core.errors import (
     FRAME_CODES,
     UPDATE_CODES,
+    AccessCode,
     AccessRefused,
     RditError,
     RemoteProtocolError,
@@ -40,6 +43,11 @@ def test_every_error_is_documented_and_has_a_snake_case_code(error):
     assert error.__doc__
     assert error.code.islower() if isinstance(error.code, str) else True
     assert issubclass(error, RditError)
+
+
+@pytest.mark.parametrize("code", [*UPDATE_CODES, *FRAME_CODES, *get_args(AccessCode)])
+def test_every_code_is_in_the_page_on_the_wire(code):
+    assert f"`{code}`" in (Path(rdit_core.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
 
 def test_codes_are_listed_once_and_the_lists_share_none():

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from rdit_ref_server.streams import LogStream
+from rdit_ref_server.streams import LogStream, terminal_only
 
 
 class Owners:
@@ -22,6 +22,15 @@ def test_a_print_is_one_event(made):
     print("one", 2, file=stream)
     assert events == [(1, "stdout", "one 2\n")]
     assert real.getvalue() == "one 2\n"
+
+
+def test_what_the_server_itself_writes_reaches_the_terminal_alone(made):
+    stream, real, events, _ = made
+    with terminal_only():
+        print("a warning of the web server's", file=stream)
+    print("a result", file=stream)
+    assert events == [(1, "stdout", "a result\n")]
+    assert real.getvalue() == "a warning of the web server's\na result\n"
 
 
 def test_an_unfinished_line_waits_for_flush(made):
