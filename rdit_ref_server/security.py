@@ -26,7 +26,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rdit_core import Verdict, check_host, check_origin, check_token, origin_of
@@ -53,6 +53,15 @@ _MESSAGES: Final[Mapping[str, str]] = {
 def is_token(text: str) -> bool:
     """Whether a text can be a token: one that cookies, addresses and headers carry unchanged."""
     return _TOKEN.fullmatch(text) is not None
+
+
+_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>rdit: not let in</title>
+<meta name="color-scheme" content="light dark">
+<style>body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 20vh auto; padding: 0 1rem }}
+small {{ opacity: 0.65 }}</style></head>
+<body><h1>Not let in</h1><p>{message}</p><p><small>{code}</small></p></body></html>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +142,8 @@ class Gate:
                 return
             verdict = request.check_token()
         if not verdict.allowed:
-            await _refusal(verdict, 401 if verdict.code == "unauthorized" else 403)(scope, receive, send)
+            status = 401 if verdict.code == "unauthorized" else 403
+            await _refusal(verdict, status, as_page=request.wants_page())(scope, receive, send)
             return
         await self._app({**scope, VERDICT: verdict}, receive, send)
 
@@ -213,7 +223,7 @@ class _Asking:
             return None
         verdict = check_token(given[0] if len(given) == 1 else None, self._rules.token)
         if not verdict.allowed:
-            return _refusal(verdict, 401)
+            return _refusal(verdict, 401, as_page=self.wants_page())
         response = RedirectResponse("/", status_code=303)
         response.set_cookie(
             self._rules.cookie,
@@ -224,6 +234,10 @@ class _Asking:
             secure=self._rules.scheme == "https",
         )
         return response
+
+    def wants_page(self) -> bool:
+        """Whether a person looks at the answer: a browser that opens an address."""
+        return self._scope["method"] == "GET" and "text/html" in self._headers.get("accept", "")
 
     def _is_safe(self) -> bool:
         return self._scope["type"] == "http" and self._scope["method"] in _SAFE_METHODS
@@ -288,9 +302,15 @@ def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
     return sending
 
 
-def _refusal(verdict: Verdict, status: int) -> Response:
+def _refusal(verdict: Verdict, status: int, *, as_page: bool = False) -> Response:
     code = verdict.code or "unauthorized"
-    response = JSONResponse({"code": code, "message": _MESSAGES[code]}, status_code=status)
+    message = _MESSAGES[code]
+    response: Response
+    if as_page:
+        # Every word is ours: nothing of the request is in it.
+        response = HTMLResponse(_PAGE.format(message=message, code=code), status_code=status)
+    else:
+        response = JSONResponse({"code": code, "message": message}, status_code=status)
     response.headers["cache-control"] = "no-store"
     if status == 401:
         response.headers["www-authenticate"] = "Bearer"

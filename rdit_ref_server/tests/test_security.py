@@ -73,6 +73,18 @@ def test_every_route_is_closed_without_credentials(site, stranger):
     assert stranger.get("/no/such/path").status_code == 401
 
 
+def test_a_person_who_is_not_let_in_reads_what_to_do(stranger):
+    for path in ("/", "/?token=wrong"):
+        answer = stranger.get(path, headers={"accept": "text/html,*/*;q=0.8"})
+        assert answer.status_code == 401
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "Open the address that" in answer.text and "unauthorized" in answer.text
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    evil = stranger.get("/<script>", headers={"accept": "text/html", "host": "<b>evil</b>"})
+    assert evil.status_code == 403
+    assert "evil" not in evil.text and "script" not in evil.text
+
+
 def test_every_route_is_closed_to_a_foreign_origin_even_with_the_token(site):
     for route in site.app.routes:
         method, path = request_of(route)
