@@ -14,7 +14,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 def test_a_click_reaches_the_observer_and_its_line_reaches_terminal_and_page(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:
-    server = serve(SCRIPTS / "founding_counter.py")
+    server = serve(SCRIPTS / "clicks.py")
     page = open_page(server.url)
     page.wait_idle()
     assert page.text(".clicks") == "Clicked 0 times"
@@ -29,7 +29,7 @@ def test_a_click_reaches_the_observer_and_its_line_reaches_terminal_and_page(
 
 
 def test_a_reload_keeps_the_state_and_what_was_printed(serve: Serve, open_page: Callable[[str], Page]) -> None:
-    server = serve(SCRIPTS / "founding_counter.py")
+    server = serve(SCRIPTS / "clicks.py")
     page = open_page(server.url)
     page.wait_idle()
     page.click(".clicks")
@@ -43,7 +43,7 @@ def test_a_reload_keeps_the_state_and_what_was_printed(serve: Serve, open_page: 
 
 
 def test_two_tabs_show_one_widget(serve: Serve, open_page: Callable[[str], Page]) -> None:
-    server = serve(SCRIPTS / "founding_counter.py")
+    server = serve(SCRIPTS / "clicks.py")
     first = open_page(server.url)
     first.wait_idle()
     second = first.new_tab(first.url())
@@ -60,7 +60,7 @@ def test_two_tabs_show_one_widget(serve: Serve, open_page: Callable[[str], Page]
 def test_the_restart_button_runs_the_script_afresh_on_every_page(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:
-    server = serve(SCRIPTS / "founding_counter.py")
+    server = serve(SCRIPTS / "clicks.py")
     first = open_page(server.url)
     first.wait_idle()
     second = first.new_tab(first.url())
@@ -78,7 +78,7 @@ def test_the_restart_button_runs_the_script_afresh_on_every_page(
 
 
 def test_a_page_whose_server_was_started_anew_shows_the_new_run(serve: Serve, open_page: Callable[[str], Page]) -> None:
-    server = serve(SCRIPTS / "founding_counter.py", "--token", "the-same-token")
+    server = serve(SCRIPTS / "clicks.py", "--token", "the-same-token")
     page = open_page(server.url)
     page.wait_idle()
     page.click(".clicks")
@@ -87,7 +87,7 @@ def test_a_page_whose_server_was_started_anew_shows_the_new_run(serve: Serve, op
     server.kill()
     page.wait_for("document.documentElement.dataset.rditState === 'offline'")
     page.click(".clicks")
-    again = serve(SCRIPTS / "founding_counter.py", "--token", "the-same-token", "--port", port)
+    again = serve(SCRIPTS / "clicks.py", "--token", "the-same-token", "--port", port)
     page.wait_for("document.documentElement.dataset.rditState === 'live'", timeout_s=30)
     page.wait_idle()
     shown = int(page.text(".clicks").split()[1])
