@@ -8,7 +8,8 @@ shown; their properties are refused to pages until they can be validated.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any, Final
 
 import traitlets
@@ -96,7 +97,7 @@ class HostedWidget:
         """Whether `read` works for this property."""
         return is_ipywidget(self.widget) and name in self.widget.keys
 
-    def write(self, widget_id: str, name: str, value: Any, find: Callable[[str], Any]) -> Exception | None:
+    def write(self, widget_id: str, name: str, value: Any, find: Callable[[str], Any]) -> BaseException | None:
         """Set a property as a page asked: `from_json`, validation, then observers run. Checks no policy.
 
         Args:
@@ -106,40 +107,63 @@ class HostedWidget:
             find: widget id to the widget that this value may refer to, or None.
 
         Returns:
-            None, or the exception of an observer; then the trait has taken the value all the same.
+            None, or what ended an observer (an exception, an interrupt): the trait has taken the value all the same.
 
         Raises:
             WriteRefused: `invalid_value`; the trait is unchanged.
         """
         widget = self.widget
         trait = widget.traits()[name]
-        problem = _wrong_type(trait, value)
-        if problem is not None:
-            raise WriteRefused("invalid_value", widget_id, name, problem)
+        from_json = trait.metadata.get("from_json")
+        declared = trait if from_json is None else None  # A deserializer takes what it takes, and memoryviews.
+        if declared is not None and _is_wrong_type(declared, value):
+            raise WriteRefused("invalid_value", widget_id, name, f"expected {trait.info()}")
         before = widget._trait_values.get(name, _MISSING)
         try:
-            value = _as_buffers(value, trait)
-            from_json = trait.metadata.get("from_json")
+            if _holds_bytes(value):
+                value = _as_buffers(declared, value)
             if from_json is not None:
                 # Resolved here, since a deserializer of a library may know every widget of the process.
                 resolved = _resolve(value, find)
                 value = resolved if _resolves_references(from_json) else from_json(value, widget)
             setattr(widget, name, value)
-        except Exception as error:
+        except BaseException as error:
             if widget._trait_values.get(name, _MISSING) is not before:
                 # Validation is done before the value is stored, observers come after: so this came from an observer.
                 return error
+            if not isinstance(error, Exception):
+                raise
             raise WriteRefused("invalid_value", widget_id, name, _expectation(widget, trait)) from None
         return None
 
 
-def _wrong_type(trait: Any, value: Any) -> str | None:
-    """Refuse what Python takes for the type and JSON does not: `true` for a number, bytes for text."""
-    if isinstance(value, bool) and isinstance(trait, (traitlets.Int, traitlets.Float)):
-        return f"expected {trait.info()}"
-    if isinstance(value, bytes) and isinstance(trait, traitlets.Unicode):
-        return f"expected {trait.info()}"
-    return None
+def _is_wrong_type(trait: Any, value: Any) -> bool:
+    """Whether Python takes this for the type and JSON does not: `true` for a number, bytes for text; at any depth that
+    the trait declares.
+    """
+    if isinstance(trait, traitlets.Union):
+        branches = [branch for branch in trait.trait_types if not isinstance(branch, _never_takes(value))]
+        return bool(branches) and all(_is_wrong_type(branch, value) for branch in branches)
+    if isinstance(value, (list, dict)):
+        return any(_is_wrong_type(inner, item) for inner, item in _items(trait, value) if inner is not None)
+    if isinstance(value, bool):
+        return isinstance(trait, (traitlets.Int, traitlets.Float))
+    return isinstance(value, bytes) and isinstance(trait, traitlets.Unicode)
+
+
+def _items(trait: Any, value: list[Any] | dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """The items of a list or dict, each with the trait that a container trait declares for it, or None."""
+    if isinstance(value, dict):
+        per_key = (getattr(trait, "_per_key_traits", None) if isinstance(trait, traitlets.Dict) else None) or {}
+        inner = getattr(trait, "_value_trait", None) if isinstance(trait, traitlets.Dict) else None
+        for key, item in value.items():
+            yield per_key.get(key, inner), item
+    elif isinstance(trait, traitlets.Tuple) and trait._traits:
+        yield from zip_longest(trait._traits[: len(value)], value)
+    else:
+        inner = getattr(trait, "_trait", None) if isinstance(trait, traitlets.Container) else None
+        for item in value:
+            yield inner, item
 
 
 def _expectation(widget: Any, trait: Any) -> str:
@@ -149,21 +173,41 @@ def _expectation(widget: Any, trait: Any) -> str:
     return f"expected {trait.info()}"
 
 
-def _as_buffers(value: Any, trait: Any) -> Any:
-    """Binary leaves as widget libraries know them: memoryviews, but `bytes` for a `Bytes` trait, which takes no
-    other.
-    """
+def _as_buffers(trait: Any, value: Any) -> Any:
+    """Binary leaves as widget libraries know them: memoryviews, but `bytes` where a `Bytes` trait takes no other."""
     if isinstance(value, bytes):
-        return value if isinstance(trait, traitlets.Bytes) else memoryview(value)
+        return value if _takes_bytes(trait) else memoryview(value)
+    if isinstance(trait, traitlets.Union):
+        trait = next((one for one in trait.trait_types if not isinstance(one, _never_takes(value))), None)
     if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(item, (bytes, dict, list)):
-                value[key] = _as_buffers(item, None)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, (bytes, dict, list)):
-                value[index] = _as_buffers(item, None)
+        return {key: _as_buffers(inner, item) for key, (inner, item) in zip(value, _items(trait, value), strict=True)}
+    if isinstance(value, list):
+        return [_as_buffers(inner, item) for inner, item in _items(trait, value)]
     return value
+
+
+def _takes_bytes(trait: Any) -> bool:
+    return isinstance(trait, traitlets.Bytes) or (
+        isinstance(trait, traitlets.Union) and any(map(_takes_bytes, trait.trait_types))
+    )
+
+
+def _never_takes(value: Any) -> tuple[type, ...]:
+    """The traits that, in traitlets too, refuse a value of this type whatever it holds."""
+    scalars = (traitlets.Int, traitlets.Float, traitlets.Bool, traitlets.Unicode, traitlets.Bytes)
+    if isinstance(value, dict):
+        return (*scalars, traitlets.Container)
+    if isinstance(value, list):
+        return (*scalars, traitlets.Dict)
+    if isinstance(value, bool):
+        return (traitlets.Unicode, traitlets.Bytes, traitlets.Container, traitlets.Dict)
+    return (traitlets.Int, traitlets.Float, traitlets.Bool, traitlets.Container, traitlets.Dict)
+
+
+def _holds_bytes(value: Any) -> bool:
+    if isinstance(value, (list, dict)):
+        return any(map(_holds_bytes, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, bytes)
 
 
 def _resolves_references(from_json: Any) -> bool:

@@ -21,6 +21,12 @@ class Limits:
     max_connections: int = 32
     """Open connections of one user; one more is refused."""
 
+    max_waiting_bytes: int = 16 * 1024 * 1024
+    """Frames of one connection that wait for the kernel; from there on it is congested. One frame may exceed it."""
+
+    max_waiting_frames: int = 1_000
+    """Replies of one connection that wait for the kernel, or for the peer to read them; then it is congested."""
+
     correction_s: float = 0.25
     """Base mode: how long after a page's last update of a property, in seconds, the present value is pushed to it when
     that is not what the page sent last."""

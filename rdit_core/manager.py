@@ -442,8 +442,8 @@ class WidgetManager:
         self._pending.append(update)
         self._call("pending")
 
-    def write(self, connection: ServerConnection, message: WidgetUpdate) -> None:
-        """Run one page's update."""
+    def write(self, connection: ServerConnection, message: WidgetUpdate) -> BaseException | None:
+        """Run one page's update. Returns an interrupt that must go on once the update is answered."""
         try:
             failed = self._write(message.widget_id, message.property, message.value, connection)
         except WriteRefused as error:
@@ -455,6 +455,7 @@ class WidgetManager:
         if failed is not None:
             _log.error("observer of %s.%s failed", message.widget_id, message.property, exc_info=failed)
             self._emit(ObserverFailed(message.widget_id, message.property, failed))
+        return None if isinstance(failed, Exception) else failed
 
     def slot_value(self, widget_id: str, property: str) -> bytes | None:
         """The encoded present value of a slot. With the lock held."""
@@ -568,7 +569,7 @@ class WidgetManager:
 
     def _write(
         self, widget_id: str, name: str, value: Any, connection: ServerConnection | None = None
-    ) -> Exception | None:
+    ) -> BaseException | None:
         hosted = self._find(widget_id)
         refusal = hosted.policy.refusal(name, hosted.facts(name))
         if refusal is not None:

@@ -7,6 +7,7 @@ The adapter feeds frames in and drains frames out; it owns the socket, the clock
   frames in order. Draining only when the previous frames are sent is what bounds memory: what is not drained is kept as
   "this slot is dirty", and an update that is overtaken is never built.
 - When `next_deadline` has passed it must call `handle_timeout`.
+- While `is_congested` it should not read: the transport then holds the peer back, and memory stays bounded.
 
 `receive_frame` and the drains may be called on any thread. None of them runs user code: that is `apply_pending`'s, on
 the kernel's thread (see `manager`). `wakeup` is called from any thread, outside of all locks.
@@ -61,8 +62,10 @@ class ConnectionCore(Protocol):
     def enqueue(self, update: PendingUpdate) -> None:
         """Keep an update until `apply_pending`; tell the host that something waits."""
 
-    def write(self, connection: ServerConnection, message: WidgetUpdate) -> None:
-        """Run one update. Raises `WriteRefused` or `UnknownWidget` when nothing changed."""
+    def write(self, connection: ServerConnection, message: WidgetUpdate) -> BaseException | None:
+        """Run one update. Raises `WriteRefused` or `UnknownWidget` when nothing changed. Returns what interrupted an
+        observer (`KeyboardInterrupt`, `SystemExit`), which must go on once the update is answered.
+        """
 
     def slot_value(self, widget_id: str, property: str) -> bytes | None:
         """The encoded present value, or None when there is no such slot. Called with the lock held."""
@@ -99,6 +102,8 @@ class PendingUpdate:
     message: WidgetUpdate
     reply: _Reply
     own: _OwnWrite
+    size_bytes: int
+    """Of the frame; what it holds of `Limits.max_waiting_bytes`."""
 
     def apply(self) -> None:
         """Run it and fill the reply, whatever happens. Kernel's thread only."""
@@ -131,6 +136,18 @@ class ServerConnection:
         self._pushed: set[SlotKey] = set()
         self._own: dict[SlotKey, _OwnWrite] = {}
         self._outputs: deque[Output] = deque(maxlen=_MAX_OUTPUTS)
+        self._waiting_bytes = 0
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the adapter should read no further frame for now: the kernel is behind, or the peer does not read.
+
+        It ends with the next `wakeup`, or with a drain.
+        """
+        return (
+            self._waiting_bytes >= self._limits.max_waiting_bytes
+            or len(self._replies) >= self._limits.max_waiting_frames
+        )
 
     def receive_frame(self, frame: str | bytes, now_s: float) -> None:
         """Decode one frame and queue what it asks. Never raises for what the frame holds.
@@ -158,7 +175,8 @@ class ServerConnection:
             own = self._own.setdefault(key, _OwnWrite(now_s))
             own.received_s = now_s
             own.waiting += 1
-        self._core.enqueue(PendingUpdate(self, message, reply, own))
+            self._waiting_bytes += len(frame)
+        self._core.enqueue(PendingUpdate(self, message, reply, own, len(frame)))
 
     def receive_eof(self) -> None:
         """The socket is gone. Updates that were received still apply; nothing more is sent. Idempotent."""
@@ -251,12 +269,13 @@ class ServerConnection:
         key = (message.widget_id, message.property)
         answer: ServerMessage = Error("Update was not applied", "internal", *key)
         sent: bytes | None = None
+        interrupt: BaseException | None = None
         try:
             if update.own.is_gone:
                 raise UnknownWidget(message.widget_id)
             # Before the widget owns the value: an observer may edit it in place.
             sent = encode_value(message.value, max_depth=self._limits.max_depth)
-            self._core.write(self, message)
+            interrupt = self._core.write(self, message)
             answer = Ack(*key)
         except (WriteRefused, UnknownWidget) as error:
             answer = Error(str(error), error.code, *key)
@@ -266,7 +285,10 @@ class ServerConnection:
             # Also when the user interrupts an observer: each update gets its one reply.
             with self._core.lock:
                 update.reply.message = answer
+                self._waiting_bytes -= update.size_bytes
                 update.own.waiting -= 1
                 # After an error nobody knows what the peer shows, so it is told.
                 update.own.sent = sent if isinstance(answer, Ack) else None
             self.wake()
+        if interrupt is not None:
+            raise interrupt

@@ -280,7 +280,12 @@ def _log_to(stderr: TextIO, token: str | None) -> None:
                 r"[^\x20-\x7e\n\t\xa0-\U0010ffff]", lambda found: found[0].encode("unicode_escape").decode(), text
             )
 
+    def is_meant(record: logging.LogRecord) -> bool:
+        # Said of each WebSocket that is refused with an answer, which uvicorn takes for none.
+        return "returned without completing handshake" not in str(record.msg)
+
     handler = logging.StreamHandler(stderr)
+    handler.addFilter(is_meant)
     handler.setFormatter(Scrubber("rdit: %(levelname)s: %(message)s"))
     logger = logging.getLogger("uvicorn")
     logger.handlers[:] = [handler]

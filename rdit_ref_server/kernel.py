@@ -43,6 +43,7 @@ import logging
 import sys
 import threading
 import types
+import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, Literal
@@ -88,6 +89,8 @@ class Kernel:
         """Widget code, by content hash."""
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._on_loop_error)
+        self._loop.set_task_factory(self._make_task)
+        self._task_owners: weakref.WeakKeyDictionary[asyncio.Future[Any], int | None] = weakref.WeakKeyDictionary()
         self._woken = asyncio.Event()
         self._jobs: deque[Callable[[], None]] = deque()
         self._interrupts = Interrupts(lambda: self._is_open, lambda: self._is_idle, self._cancel_awaited)
@@ -98,6 +101,7 @@ class Kernel:
         self._apply_is_scheduled = False
         self._awaited: asyncio.Task[Any] | None = None
         self._awaited_was_cancelled = False
+        self._failed_observer: BaseException | None = None
         self._shell: ScriptShell | None = None
         self._module: types.ModuleType | None = None
         self._stop_callbacks: list[Callable[[], None]] = []
@@ -439,7 +443,8 @@ class Kernel:
             with self._user_code():
                 self.manager.apply_pending()
         except (KeyboardInterrupt, SystemExit) as error:
-            self._log_error(error, self._statement)
+            if error is not self._failed_observer:
+                self._log_error(error, self._statement)
             # Only the update that was at work is over.
             self._schedule_apply()
         finally:
@@ -457,6 +462,7 @@ class Kernel:
             self._loop.run_until_complete(settle())
 
     def _on_observer_failed(self, event: ObserverFailed) -> None:
+        self._failed_observer = event.error
         self._log_error(event.error, self._statement_of(event.widget_id))
 
     def _on_value_skipped(self, event: ValueSkipped) -> None:
@@ -476,10 +482,17 @@ class Kernel:
 
     # Tasks.
 
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, /, **options: Any) -> asyncio.Future[Any]:
+        """Make a task that knows on whose behalf it works: an error that nobody awaits is told in nobody's context."""
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        self._task_owners[task] = self._owner()
+        return task
+
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if isinstance(error, BaseException):
-            self._log_error(error, self._owner())
+            task = context.get("task") or context.get("future")
+            self._log_error(error, self._task_owners.get(task, self._owner()) if task is not None else self._owner())
         else:
             loop.default_exception_handler(context)
 

@@ -21,11 +21,11 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -249,14 +249,12 @@ class _Asking:
 
     def _tokens(self) -> Iterator[str]:
         yield from self._explicit_tokens()
+        # Not the standard library's parser: it gives up at the first cookie that is odd, and any other server on this
+        # host may have set one.
         for header in self._headers.getlist("cookie"):
-            with_token: SimpleCookie = SimpleCookie()
-            try:
-                with_token.load(header)
-            except CookieError:
-                continue
-            if self._rules.cookie in with_token:
-                yield with_token[self._rules.cookie].value
+            token = cookie_parser(header).get(self._rules.cookie)
+            if token is not None:
+                yield token
 
     def _explicit_tokens(self) -> Iterator[str]:
         for header in self._headers.getlist("authorization"):

@@ -23,6 +23,11 @@ FRAME_HEADROOM = 2
 """How many times the core's largest frame the transport must let through, so that the page of a frame that is somewhat
 too long hears `too_large` rather than losing its connection. Beyond, the transport closes."""
 
+CONNECTION_LIMIT = 4504
+"""Close code: too many connections of one user. In the range after which a client does not come back by itself."""
+
+_LARGE_FRAME = 1024 * 1024
+
 
 async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[], float] = time.monotonic) -> None:
     """Serve one WebSocket until it ends.
@@ -34,50 +39,79 @@ async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[]
     """
     verdict = websocket.scope.get(VERDICT) or Verdict(False, "unauthorized")
     loop = asyncio.get_running_loop()
-    stirred = asyncio.Event()
+    stirred, room = asyncio.Event(), asyncio.Event()
+
+    def stir() -> None:
+        stirred.set()
+        room.set()
 
     def wakeup() -> None:
         with contextlib.suppress(RuntimeError):  # the server's loop is closed
-            loop.call_soon_threadsafe(stirred.set)
+            loop.call_soon_threadsafe(stir)
 
     try:
         connection = manager.connect(verdict, wakeup=wakeup, output=websocket.query_params.get("output") == "1")
     except LimitReached:
-        await websocket.close(1013, "too many connections")
+        # Accepted first: a browser tells its page nothing about a refusal before that.
+        await websocket.accept(_chosen(websocket))
+        await websocket.close(CONNECTION_LIMIT, "connection_limit")
         return
     except RditError:
         await websocket.close(1008, verdict.code)
         return
     try:
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", ()) else None)
+        await websocket.accept(_chosen(websocket))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_write, websocket, connection, stirred, clock)
-            await _read(websocket, connection, stirred, clock)
+            tasks.start_soon(_write, websocket, connection, stirred, room, clock)
+            await _read(websocket, connection, stirred, room, clock)
             tasks.cancel_scope.cancel()
     finally:
         connection.receive_eof()
 
 
+def _chosen(websocket: WebSocket) -> str | None:
+    return SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", ()) else None
+
+
 async def _read(
-    websocket: WebSocket, connection: ServerConnection, stirred: asyncio.Event, clock: Callable[[], float]
+    websocket: WebSocket,
+    connection: ServerConnection,
+    stirred: asyncio.Event,
+    room: asyncio.Event,
+    clock: Callable[[], float],
 ) -> None:
     while True:
+        room.clear()
+        while connection.is_congested:
+            await room.wait()
+            room.clear()
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
         text = message.get("text")
-        connection.receive_frame(message.get("bytes") or b"" if text is None else text, clock())
+        frame = message.get("bytes") or b"" if text is None else text
+        if len(frame) > _LARGE_FRAME:
+            # Decoding takes its time, which the other pages should not wait for. Order is kept: we wait.
+            await anyio.to_thread.run_sync(connection.receive_frame, frame, clock())
+        else:
+            connection.receive_frame(frame, clock())
         connection.events_received()
         # There may be a new deadline.
         stirred.set()
 
 
 async def _write(
-    websocket: WebSocket, connection: ServerConnection, stirred: asyncio.Event, clock: Callable[[], float]
+    websocket: WebSocket,
+    connection: ServerConnection,
+    stirred: asyncio.Event,
+    room: asyncio.Event,
+    clock: Callable[[], float],
 ) -> None:
     while True:
         stirred.clear()
-        for frame in connection.frames_to_send():
+        frames = connection.frames_to_send()
+        room.set()
+        for frame in frames:
             try:
                 await websocket.send_text(frame)
             except WebSocketDisconnect:

@@ -1200,7 +1200,8 @@ def test_an_interrupt_comes_through_with_its_update_answered_and_the_rest_pendin
     page.send(widget_id, "value", 2)
     with pytest.raises(KeyboardInterrupt):
         manager.apply_pending()
-    assert [one["type"] for one in page.read()] == ["error"]
+    assert [one["type"] for one in page.read()] == ["ack"], "the trait took the value"
+    assert counter.value == 1
     assert manager.applying is None
     assert manager.apply_pending() == 1
     assert counter.value == 2
@@ -1356,3 +1357,73 @@ def test_a_write_to_an_unknown_widget_is_an_event(manager, page, events):
 @pytest.fixture(autouse=True)
 def quiet(caplog):
     caplog.set_level(logging.INFO)
+
+
+class Nested(Counter):
+    ints = traitlets.List(traitlets.Int()).tag(sync=True)
+    pair = traitlets.Tuple(traitlets.Int(), traitlets.Unicode(), default_value=(0, "")).tag(sync=True)
+    free = traitlets.Tuple().tag(sync=True)
+    either = traitlets.Union([traitlets.Int(), traitlets.Unicode()]).tag(sync=True)
+    switch = traitlets.Union([traitlets.Int(), traitlets.Bool()]).tag(sync=True)
+    keyed = traitlets.Dict(per_key_traits={"x": traitlets.Int()}).tag(sync=True)
+    floats = traitlets.Dict(value_trait=traitlets.List(traitlets.Float())).tag(sync=True)
+    blobs = traitlets.List(traitlets.Bytes()).tag(sync=True)
+    blob = traitlets.Union([traitlets.Bytes(), traitlets.Unicode()]).tag(sync=True)
+    parts = traitlets.Union([traitlets.Int(), traitlets.Dict(value_trait=traitlets.Bytes())]).tag(sync=True)
+    texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    lists = traitlets.Union([traitlets.List(traitlets.Bytes()), traitlets.Int()]).tag(sync=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_taken"),
+    [
+        ("ints", [1, 2], True),
+        ("ints", [1, True], False),
+        ("pair", [1, "a"], True),
+        ("pair", [True, "a"], False),
+        ("pair", [1, "a", True], False),
+        ("free", [True, b"a"], True),
+        ("either", 1, True),
+        ("either", True, False),
+        ("switch", True, True),
+        ("either", "a", True),
+        ("either", [True], False),
+        ("keyed", {"x": 1, "y": True}, True),
+        ("keyed", {"x": True}, False),
+        ("floats", {"a": [1.5, 2]}, True),
+        ("floats", {"a": [False]}, False),
+        ("blobs", [b"a", b""], True),
+        ("blob", b"a", True),
+        ("parts", {"a": b"b"}, True),
+        ("texts", ["a"], True),
+        ("texts", [b"a"], False),
+        ("lists", [b"a"], True),
+    ],
+)
+def test_strict_types_and_buffers_hold_inside_of_containers(manager, name, value, is_taken):
+    widget = Nested()
+    manager.register("w", widget)
+    before = getattr(widget, name)
+    if is_taken:
+        manager.update("w", name, value)
+        taken = getattr(widget, name)
+        assert (list(taken) if isinstance(taken, tuple) else taken) == value
+    else:
+        with pytest.raises(WriteRefused, match="expected"):
+            manager.update("w", name, value)
+        assert getattr(widget, name) == before
+
+
+def test_an_interrupt_before_the_value_is_taken_comes_through(manager):
+    class Slow(Counter):
+        @traitlets.validate("value")
+        def _wait(self, proposal):
+            if proposal["value"] == 1:
+                raise KeyboardInterrupt
+            return proposal["value"]
+
+    widget = Slow()
+    manager.register("w", widget)
+    with pytest.raises(KeyboardInterrupt):
+        manager.update("w", "value", 1)
+    assert widget.value == 0

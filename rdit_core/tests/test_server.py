@@ -397,3 +397,35 @@ def test_a_page_that_takes_pushes_when_none_of_its_edits_is_open_ends_with_what_
     assert replies == written
     assert shown == {name: json.loads(core.slots["a", name]) for name in "pq"}
     assert math.isfinite(now)
+
+
+def test_a_connection_is_congested_while_too_many_replies_wait(core):
+    connection = ServerConnection(
+        core, Limits(max_waiting_frames=2), connection_id=1, user="ada", wakeup=None, output=False
+    )
+    connection.receive_frame(update(1), 0.0)
+    assert not connection.is_congested
+    connection.receive_frame("nonsense", 0.0)
+    assert connection.is_congested
+    core.apply()
+    assert connection.is_congested, "the peer has not read its replies"
+    connection.frames_to_send()
+    assert not connection.is_congested
+
+
+def test_a_connection_is_congested_while_too_much_waits_for_the_kernel(core):
+    connection = ServerConnection(
+        core, Limits(max_waiting_bytes=1_000), connection_id=1, user="ada", wakeup=None, output=False
+    )
+    connection.receive_frame(update("x" * 2_000), 0.0)
+    assert connection.is_congested, "one frame may exceed the limit"
+    core.apply()
+    assert not connection.is_congested
+
+
+def test_what_interrupts_an_observer_goes_on_once_its_update_is_answered(core, connection):
+    core.write = lambda connection, message: KeyboardInterrupt()
+    connection.receive_frame(update(1), 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        core.apply()
+    assert sent(connection) == [ACK]

@@ -167,6 +167,8 @@ def test_a_real_socket_is_closed_before_it_is_open_without_credentials(serve):
             served.socket(**headers)
         assert refused.value.response.status_code == 403
         assert json.loads(refused.value.response.body)["code"] in ("unauthorized", "forbidden_origin")
+    served.end()
+    assert served.errors == [], "a refusal is no trouble of the server's"
 
 
 def test_the_token_is_in_the_ready_line_and_in_no_log(serve):

@@ -454,6 +454,34 @@ def test_a_reset_after_the_end_reaches_live_pages(running):
     assert page.wait_for(lambda message: message["type"] == "output")["event"]["kind"] == "reset"
 
 
+def test_an_error_in_a_task_belongs_to_the_statement_whose_handler_started_it(running, counter_source):
+    running.run(
+        "import asyncio\n" + counter_source + "async def later():\n    await asyncio.sleep(0)\n    1 / 0\n"
+        "counter.observe(lambda change: asyncio.ensure_future(later()), 'value')\ncounter\n0\n1\n"
+    )
+    shown = of_kind(running.events(), "widget")[0]["statement"]
+    page = Page(running)
+    page.write(next(iter(running.kernel.manager)), "value", 1)
+    running.wait_for(lambda: of_kind(running.events(), "error"))
+    error = of_kind(running.events(), "error")[0]
+    assert (error["ename"], error["statement"]) == ("ZeroDivisionError", shown)
+
+
+def test_an_exit_in_an_observer_is_told_once_where_its_widget_is(running, counter_source):
+    running.run(
+        "import sys\n" + counter_source + "counter.observe(lambda change: sys.exit(3), 'value')\ncounter\n0\n1\n"
+    )
+    shown = of_kind(running.events(), "widget")[0]["statement"]
+    page = Page(running)
+    page.write(next(iter(running.kernel.manager)), "value", 1)
+    running.wait_for(lambda: of_kind(running.events(), "error"))
+    page.write(next(iter(running.kernel.manager)), "value", 2)
+    running.wait_for(lambda: len(of_kind(running.events(), "error")) == 2)
+    assert [(one["ename"], one["statement"]) for one in of_kind(running.events(), "error")] == [
+        ("SystemExit", shown)
+    ] * 2
+
+
 def test_pages_hear_of_a_reset_when_the_old_widgets_are_gone(running, counter_source):
     """A page that came back earlier would be pushed the old values, and show them in the new widgets."""
     running.run(counter_source + "counter\n")

@@ -85,6 +85,12 @@ def test_a_person_who_is_not_let_in_reads_what_to_do(stranger):
     assert "evil" not in evil.text and "script" not in evil.text
 
 
+@pytest.mark.parametrize("other", ['ui={"t":"d"}', "flag", "foo[x]=1", "e=a b", "=x", 'q="open'])
+def test_an_odd_cookie_of_another_server_on_this_host_locks_nobody_out(stranger, other):
+    cookie = f"{other}; rdit_token_8765={TOKEN}"
+    assert stranger.get("/api/status", headers={"cookie": cookie}).status_code == 200
+
+
 def test_every_route_is_closed_to_a_foreign_origin_even_with_the_token(site):
     for route in site.app.routes:
         method, path = request_of(route)

@@ -147,14 +147,33 @@ def test_a_connection_that_ends_is_forgotten(site, running):
     running.wait_for(lambda: len(ended) == 1)
 
 
+def test_nothing_more_is_read_while_too_much_waits_for_the_kernel(site, running):
+    waiting = Limits(max_waiting_frames=3)
+    running.kernel.manager.limits = waiting
+    running.run(
+        "import threading\ngo = threading.Event()\n"
+        + COUNTER
+        + "counter.observe(lambda change: go.wait(), 'value')\ncounter\n"
+    )
+    with site.websocket_connect(ADDRESS) as socket:
+        for value in range(1, 21):
+            socket.send_text(update(widget_id="5.0", value=value))
+        running.wait_for(lambda: len(running.kernel.manager._pending) == 2)  # And one at work.
+        assert running.namespace["counter"].value == 1
+        running.namespace["go"].set()
+        assert [receive(socket, "ack")["property"] for _ in range(20)] == ["value"] * 20
+    assert running.namespace["counter"].value == 20
+
+
 def test_too_many_connections_are_refused_and_the_others_live(site, running):
     running.run(SHOWN)
     from starlette.websockets import WebSocketDisconnect
 
     limit = running.kernel.manager.limits.max_connections
     opened = [running.kernel.manager.connect(verdict_of_site()) for _ in range(limit)]
-    with pytest.raises(WebSocketDisconnect), site.websocket_connect(ADDRESS):
-        pass
+    with site.websocket_connect(ADDRESS) as socket, pytest.raises(WebSocketDisconnect) as closed:
+        socket.receive_json()
+    assert (closed.value.code, closed.value.reason) == (4504, "connection_limit")
     opened[0].receive_eof()
     with site.websocket_connect(ADDRESS) as socket:
         socket.send_text(update(value=3))
