@@ -144,7 +144,7 @@ class ServerConnection:
 
         It ends with the next `wakeup`, or with a drain.
         """
-        return (
+        return self.is_open and (
             self._waiting_bytes >= self._limits.max_waiting_bytes
             or len(self._replies) >= self._limits.max_waiting_frames
         )

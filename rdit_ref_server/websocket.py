@@ -115,7 +115,9 @@ async def _write(
             try:
                 await websocket.send_text(frame)
             except WebSocketDisconnect:
-                # The reader is about to hear of it, and ends the connection.
+                # The reader is about to hear of it, unless it waits for room that nobody would make any more.
+                connection.receive_eof()
+                room.set()
                 return
         deadline = connection.next_deadline()
         if deadline is None:

@@ -429,3 +429,13 @@ def test_what_interrupts_an_observer_goes_on_once_its_update_is_answered(core, c
     with pytest.raises(KeyboardInterrupt):
         core.apply()
     assert sent(connection) == [ACK]
+
+
+def test_a_connection_that_ended_holds_nobody_back(core):
+    connection = ServerConnection(
+        core, Limits(max_waiting_bytes=1), connection_id=1, user="ada", wakeup=None, output=False
+    )
+    connection.receive_frame(update(1), 0.0)
+    assert connection.is_congested
+    connection.receive_eof()
+    assert not connection.is_congested

@@ -1,9 +1,14 @@
+import asyncio
 import json
+from typing import ClassVar
 
 import pytest
+from starlette.websockets import WebSocketDisconnect
 
-from rdit_core import Limits
+from rdit_core import TRUSTED, Limits, WidgetManager
+from rdit_ref_server import websocket
 from rdit_ref_server.kernel import Kernel
+from rdit_ref_server.security import VERDICT
 
 from .conftest import COUNTER, ORIGIN, TOKEN, Running
 
@@ -165,10 +170,35 @@ def test_nothing_more_is_read_while_too_much_waits_for_the_kernel(site, running)
     assert running.namespace["counter"].value == 20
 
 
+def test_a_peer_that_leaves_while_nothing_is_read_from_it_is_let_go():
+    class Leaving:
+        scope: ClassVar = {VERDICT: TRUSTED}
+        query_params: ClassVar = {}
+
+        def __init__(self):
+            self.frames = ["nonsense"] * 9
+
+        async def accept(self, subprotocol):
+            pass
+
+        async def receive(self):
+            await asyncio.sleep(0)
+            if not self.frames:
+                return {"type": "websocket.disconnect", "code": 1006}
+            return {"type": "websocket.receive", "text": self.frames.pop()}
+
+        async def send_text(self, text):
+            raise WebSocketDisconnect(1006)
+
+    gone = []
+    manager = WidgetManager(limits=Limits(max_waiting_frames=2))
+    manager.on("disconnected", gone.append)
+    asyncio.run(asyncio.wait_for(websocket.serve(Leaving(), manager), 5))
+    assert len(gone) == 1
+
+
 def test_too_many_connections_are_refused_and_the_others_live(site, running):
     running.run(SHOWN)
-    from starlette.websockets import WebSocketDisconnect
-
     limit = running.kernel.manager.limits.max_connections
     opened = [running.kernel.manager.connect(verdict_of_site()) for _ in range(limit)]
     with site.websocket_connect(ADDRESS) as socket, pytest.raises(WebSocketDisconnect) as closed:
