@@ -5,6 +5,7 @@ import json
 import threading
 import warnings
 
+import ipywidgets
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -92,6 +93,13 @@ class Running:
     def namespace(self):
         module = self.kernel._module
         return module.__dict__ if module is not None else {}
+
+
+@pytest.fixture(autouse=True)
+def no_widget_is_left_behind():
+    """A kernel that ends leaves its widgets to whoever asks for them; the next test is not to meet them."""
+    yield
+    ipywidgets.Widget.close_all()
 
 
 @pytest.fixture
