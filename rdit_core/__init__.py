@@ -1,7 +1,8 @@
 """rdit_core: anywidgets outside Jupyter, over any transport. Re-exports the public surface and nothing else."""
 
 from .access import TRUSTED, Verdict, check_host, check_origin, check_token, origin_of
-from .client import ClientConnection
+from .base_client import BaseClientConnection
+from .base_server import BaseServerConnection
 from .errors import (
     AccessRefused,
     InvalidWidgetId,
@@ -19,14 +20,13 @@ from .limits import Limits
 from .manager import WidgetData, WidgetManager
 from .model import WidgetModel
 from .policy import WritePolicy
-from .server import ServerConnection
 
 __version__ = "0.1.0"
 
 __all__ = [
     "TRUSTED",
     "AccessRefused",
-    "ClientConnection",
+    "BaseClientConnection",
     "InvalidWidgetId",
     "LimitReached",
     "Limits",
@@ -34,7 +34,7 @@ __all__ = [
     "ProtocolError",
     "RditError",
     "RemoteProtocolError",
-    "ServerConnection",
+    "BaseServerConnection",
     "UnknownWidget",
     "UnserializableValue",
     "Verdict",

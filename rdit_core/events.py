@@ -1,7 +1,7 @@
 """What the core tells its host, after the fact.
 
 Frozen records in two closed unions: `HostEvent` for `WidgetManager.on`, `ConnectionEvent` for
-`ServerConnection.events_received`.
+`BaseServerConnection.events_received`.
 """
 
 from __future__ import annotations

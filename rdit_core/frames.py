@@ -15,7 +15,7 @@ import msgspec
 from .encoding import json_depth, restore_binary
 from .errors import InvalidWidgetId, RemoteProtocolError
 from .limits import Limits
-from .messages import Ack, ClientMessage, Error, Output, ServerMessage, WidgetUpdate
+from .messages import Ack, BaseClientMessage, BaseServerMessage, Error, Output, WidgetUpdate
 
 _WIDGET_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _MAX_PROPERTY_LENGTH: Final = 1024
@@ -38,12 +38,12 @@ def require_widget_id(text: object) -> str:
     return text
 
 
-def encode_message(message: ServerMessage) -> str:
+def encode_message(message: BaseServerMessage) -> str:
     """One text frame. A value may be `msgspec.Raw`, bytes that are JSON already."""
     return _ENCODER.encode(message).decode()
 
 
-def decode_client_message(frame: str | bytes, limits: Limits) -> ClientMessage:
+def decode_client_message(frame: str | bytes, limits: Limits) -> BaseClientMessage:
     """What a page sent, read by a server.
 
     Raises:
@@ -52,9 +52,9 @@ def decode_client_message(frame: str | bytes, limits: Limits) -> ClientMessage:
     return _decode(frame, limits, _CLIENT_DECODER)
 
 
-def decode_server_message(frame: str | bytes, limits: Limits) -> ServerMessage:
+def decode_server_message(frame: str | bytes, limits: Limits) -> BaseServerMessage:
     """What a server sent, read by a client. Errors as in `decode_client_message`."""
-    message: ServerMessage = _decode(frame, limits, _SERVER_DECODER)
+    message: BaseServerMessage = _decode(frame, limits, _SERVER_DECODER)
     return message
 
 

@@ -34,6 +34,7 @@ from typing import Any, Final, TypedDict
 import msgspec
 
 from .access import Verdict
+from .base_server import BaseServerConnection, PendingUpdate, SlotKey
 from .comm import WidgetComm, hook
 from .encoding import decode_value, encode_value
 from .errors import (
@@ -63,7 +64,6 @@ from .layouts import Layouts, is_layout_state
 from .limits import Limits
 from .messages import Output, WidgetUpdate
 from .policy import WritePolicy
-from .server import PendingUpdate, ServerConnection, SlotKey
 from .slots import Revisions, Slot
 
 _log = logging.getLogger("rdit")
@@ -98,7 +98,7 @@ class _SerializedWidget(msgspec.Struct):
 class _Thread(threading.local):
     """What one thread is at."""
 
-    origin: tuple[ServerConnection, SlotKey] | None = None
+    origin: tuple[BaseServerConnection, SlotKey] | None = None
     """The page's write that is being applied: whose, and of what."""
 
 
@@ -123,7 +123,7 @@ class WidgetManager:
         self._by_comm: dict[WidgetComm, HostedWidget] = {}
         self._layouts = Layouts(self)
         self._revisions = Revisions()
-        self._connections: dict[int, ServerConnection] = {}
+        self._connections: dict[int, BaseServerConnection] = {}
         self._connection_ids = itertools.count(1)
         self._pending: deque[PendingUpdate] = deque()
         self._callbacks: dict[str, list[Callable[..., None]]] = {}
@@ -272,7 +272,7 @@ class WidgetManager:
 
     def connect(
         self, verdict: Verdict, *, wakeup: Callable[[], None] | None = None, output: bool = False
-    ) -> ServerConnection:
+    ) -> BaseServerConnection:
         """Open the server's end of a connection in base mode; see `server` for the adapter's duties.
 
         Args:
@@ -288,7 +288,7 @@ class WidgetManager:
         with self.lock:
             if sum(one.user == verdict.user for one in self._connections.values()) >= self.limits.max_connections:
                 raise LimitReached(f"More than {self.limits.max_connections} connections of one user")
-            connection = ServerConnection(
+            connection = BaseServerConnection(
                 self,
                 self.limits,
                 connection_id=next(self._connection_ids),
@@ -442,7 +442,7 @@ class WidgetManager:
         self._pending.append(update)
         self._call("pending")
 
-    def write(self, connection: ServerConnection, message: WidgetUpdate) -> BaseException | None:
+    def write(self, connection: BaseServerConnection, message: WidgetUpdate) -> BaseException | None:
         """Run one page's update. Returns an interrupt that must go on once the update is answered."""
         try:
             failed = self._write(message.widget_id, message.property, message.value, connection)
@@ -467,7 +467,7 @@ class WidgetManager:
         slot = hosted.slots.get(property)
         return slot.value if slot is not None else None
 
-    def disconnected(self, connection: ServerConnection) -> None:
+    def disconnected(self, connection: BaseServerConnection) -> None:
         """A connection ended."""
         with self.lock:
             self._connections.pop(connection.connection_id, None)
@@ -521,7 +521,7 @@ class WidgetManager:
             except UnserializableValue as error:
                 _log.warning("value of %s.%s skipped: %s", hosted.comm.comm_id, name, error)
                 self._emit(ValueSkipped(hosted.comm.comm_id, name, str(error)))
-        woken: dict[ServerConnection, None] = {}
+        woken: dict[BaseServerConnection, None] = {}
         changed = False
         with self.lock:
             for name, value in encoded.items():
@@ -539,14 +539,14 @@ class WidgetManager:
         is_new = hosted.esm is not None and hosted.esm != str(esm)
         hosted.esm = str(esm)
         if is_new:
-            woken: dict[ServerConnection, None] = {}
+            woken: dict[BaseServerConnection, None] = {}
             with self.lock:
                 hosted.esm_rev = self._revisions.next()
                 self._mark(hosted, _ESM, woken)
             for connection in woken:
                 connection.wake()
 
-    def _mark(self, hosted: HostedWidget, name: str, woken: dict[ServerConnection, None]) -> None:
+    def _mark(self, hosted: HostedWidget, name: str, woken: dict[BaseServerConnection, None]) -> None:
         origin = self._thread.origin
         for widget_id in hosted.ids:
             key = (widget_id, name)
@@ -568,7 +568,7 @@ class WidgetManager:
         return self._commit(hosted, {name: value})
 
     def _write(
-        self, widget_id: str, name: str, value: Any, connection: ServerConnection | None = None
+        self, widget_id: str, name: str, value: Any, connection: BaseServerConnection | None = None
     ) -> BaseException | None:
         hosted = self._find(widget_id)
         refusal = hosted.policy.refusal(name, hosted.facts(name))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from rdit_core import LimitReached, RditError, ServerConnection, Verdict, WidgetManager
+from rdit_core import BaseServerConnection, LimitReached, RditError, Verdict, WidgetManager
 
 from .security import SUBPROTOCOL, VERDICT
 
@@ -75,7 +75,7 @@ def _chosen(websocket: WebSocket) -> str | None:
 
 async def _read(
     websocket: WebSocket,
-    connection: ServerConnection,
+    connection: BaseServerConnection,
     stirred: asyncio.Event,
     room: asyncio.Event,
     clock: Callable[[], float],
@@ -102,7 +102,7 @@ async def _read(
 
 async def _write(
     websocket: WebSocket,
-    connection: ServerConnection,
+    connection: BaseServerConnection,
     stirred: asyncio.Event,
     room: asyncio.Event,
     clock: Callable[[], float],

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from rdit_core import TRUSTED, ClientConnection, ServerConnection, WidgetManager, WidgetModel
-from rdit_core.client import ClientEvent
+from rdit_core import TRUSTED, BaseClientConnection, BaseServerConnection, WidgetManager, WidgetModel
+from rdit_core.base_client import ClientEvent
 from rdit_core.model import Profile
 
 from .clock import VirtualClock
@@ -78,8 +78,8 @@ class Page:
     """One page load. Made by `Frontend.page`."""
 
     frontend: Frontend
-    client: ClientConnection
-    server: ServerConnection | None = None
+    client: BaseClientConnection
+    server: BaseServerConnection | None = None
     views: list[View] = field(default_factory=list)
     events: list[ClientEvent] = field(default_factory=list)
     """What the page was told beside its models: refused edits, output."""
@@ -171,7 +171,7 @@ class Frontend:
 
     def page(self) -> Page:
         """Load a page and connect it."""
-        page = Page(self, ClientConnection(limits=self.manager.limits, profile=self._profile))
+        page = Page(self, BaseClientConnection(limits=self.manager.limits, profile=self._profile))
         self.pages.append(page)
         page.heal()
         return page
@@ -219,5 +219,5 @@ class Frontend:
         deadlines = [deadline for server in self._servers() if (deadline := server.next_deadline()) is not None]
         return min(deadlines, default=None)
 
-    def _servers(self) -> Iterator[ServerConnection]:
+    def _servers(self) -> Iterator[BaseServerConnection]:
         return (page.server for page in list(self.pages) if page.server is not None)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdit_core import Limits, WidgetManager, WritePolicy
-from rdit_core.client import EditRefused, OutputReceived
+from rdit_core.base_client import EditRefused, OutputReceived
 from rdit_harness import Frontend, NeverSettles
 
 

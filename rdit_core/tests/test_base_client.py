@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from rdit_core import ClientConnection, Limits, LocalProtocolError, UnserializableValue
-from rdit_core.client import EditRefused, OutputReceived
+from rdit_core import BaseClientConnection, Limits, LocalProtocolError, UnserializableValue
+from rdit_core.base_client import EditRefused, OutputReceived
 
 
 def push(value, name="p", widget_id="a"):
@@ -28,7 +28,7 @@ def sent(client):
 
 @pytest.fixture
 def client():
-    client = ClientConnection()
+    client = BaseClientConnection()
     client.opened()
     return client
 
@@ -190,7 +190,7 @@ def test_pushes_that_come_before_their_widget_are_kept_one_per_slot(client):
 
 
 def test_pushes_for_widgets_that_never_come_are_bounded(client, monkeypatch):
-    monkeypatch.setattr("rdit_core.client._EARLY_SLOTS", 2)
+    monkeypatch.setattr("rdit_core.base_client._EARLY_SLOTS", 2)
     for name in "pqp":
         client.receive_frame(push(name, name))
     client.receive_frame(push("r", "r"))
@@ -224,7 +224,7 @@ def test_a_transport_opens_once(client):
 
 
 def test_limits_and_profile_are_those_that_were_given():
-    client = ClientConnection(limits=Limits(max_frame_bytes=100, max_depth=3), profile="compat")
+    client = BaseClientConnection(limits=Limits(max_frame_bytes=100, max_depth=3), profile="compat")
     model = client.open(data())
     heard = []
     model.on("change:p", lambda *args: heard.append(len(args)))

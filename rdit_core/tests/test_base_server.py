@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdit_core import Limits, ServerConnection, UnknownWidget, WriteRefused
+from rdit_core import BaseServerConnection, Limits, UnknownWidget, WriteRefused
+from rdit_core.base_server import _MAX_EVENTS
 from rdit_core.events import FrameRefused, UpdateReceived
 from rdit_core.messages import Output
-from rdit_core.server import _MAX_EVENTS
 
 
 class Core:
@@ -50,7 +50,7 @@ def core():
 
 def connect(core, **options):
     options = {"connection_id": 1, "user": "ada", "wakeup": None, "output": False, **options}
-    return ServerConnection(core, Limits(correction_s=0.25), **options)
+    return BaseServerConnection(core, Limits(correction_s=0.25), **options)
 
 
 @pytest.fixture
@@ -400,7 +400,7 @@ def test_a_page_that_takes_pushes_when_none_of_its_edits_is_open_ends_with_what_
 
 
 def test_a_connection_is_congested_while_too_many_replies_wait(core):
-    connection = ServerConnection(
+    connection = BaseServerConnection(
         core, Limits(max_waiting_frames=2), connection_id=1, user="ada", wakeup=None, output=False
     )
     connection.receive_frame(update(1), 0.0)
@@ -414,7 +414,7 @@ def test_a_connection_is_congested_while_too_many_replies_wait(core):
 
 
 def test_a_connection_is_congested_while_too_much_waits_for_the_kernel(core):
-    connection = ServerConnection(
+    connection = BaseServerConnection(
         core, Limits(max_waiting_bytes=1_000), connection_id=1, user="ada", wakeup=None, output=False
     )
     connection.receive_frame(update("x" * 2_000), 0.0)
@@ -432,7 +432,7 @@ def test_what_interrupts_an_observer_goes_on_once_its_update_is_answered(core, c
 
 
 def test_a_connection_that_ended_holds_nobody_back(core):
-    connection = ServerConnection(
+    connection = BaseServerConnection(
         core, Limits(max_waiting_bytes=1), connection_id=1, user="ada", wakeup=None, output=False
     )
     connection.receive_frame(update(1), 0.0)

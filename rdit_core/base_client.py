@@ -57,7 +57,7 @@ class OutputReceived:
 ClientEvent = EditRefused | OutputReceived
 
 
-class ClientConnection:
+class BaseClientConnection:
     """One page's end in base mode, and the models it keeps.
 
     Args:

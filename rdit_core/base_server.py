@@ -38,7 +38,7 @@ from .errors import RemoteProtocolError, UnknownWidget, WriteRefused
 from .events import ConnectionEvent, FrameRefused, UpdateReceived
 from .frames import decode_client_message, encode_message
 from .limits import Limits
-from .messages import Ack, Error, Output, ServerMessage, WidgetUpdate
+from .messages import Ack, BaseServerMessage, Error, Output, WidgetUpdate
 
 _log = logging.getLogger("rdit")
 
@@ -62,7 +62,7 @@ class ConnectionCore(Protocol):
     def enqueue(self, update: PendingUpdate) -> None:
         """Keep an update until `apply_pending`; tell the host that something waits."""
 
-    def write(self, connection: ServerConnection, message: WidgetUpdate) -> BaseException | None:
+    def write(self, connection: BaseServerConnection, message: WidgetUpdate) -> BaseException | None:
         """Run one update. Raises `WriteRefused` or `UnknownWidget` when nothing changed. Returns what interrupted an
         observer (`KeyboardInterrupt`, `SystemExit`), which must go on once the update is answered.
         """
@@ -70,7 +70,7 @@ class ConnectionCore(Protocol):
     def slot_value(self, widget_id: str, property: str) -> bytes | None:
         """The encoded present value, or None when there is no such slot. Called with the lock held."""
 
-    def disconnected(self, connection: ServerConnection) -> None:
+    def disconnected(self, connection: BaseServerConnection) -> None:
         """The connection ended."""
 
 
@@ -78,7 +78,7 @@ class ConnectionCore(Protocol):
 class _Reply:
     """The place of one reply in the order; filled when it is known."""
 
-    message: ServerMessage | None = None
+    message: BaseServerMessage | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +98,7 @@ class _OwnWrite:
 class PendingUpdate:
     """A checked `widget_update` that waits for the kernel's thread."""
 
-    connection: ServerConnection
+    connection: BaseServerConnection
     message: WidgetUpdate
     reply: _Reply
     own: _OwnWrite
@@ -110,7 +110,7 @@ class PendingUpdate:
         self.connection.apply(self)
 
 
-class ServerConnection:
+class BaseServerConnection:
     """One peer in base mode. Made by `WidgetManager.connect`."""
 
     def __init__(
@@ -201,7 +201,7 @@ class ServerConnection:
         """Take what there is to send: replies that are known, in order, then pushes with present values, then
         output.
         """
-        messages: list[ServerMessage] = []
+        messages: list[BaseServerMessage] = []
         with self._core.lock:
             while self._replies and self._replies[0].message is not None:
                 messages.append(self._replies.popleft().message)  # type: ignore[arg-type]  # checked in the line above
@@ -267,7 +267,7 @@ class ServerConnection:
         """Run one of this connection's updates on the kernel's thread."""
         message = update.message
         key = (message.widget_id, message.property)
-        answer: ServerMessage = Error("Update was not applied", "internal", *key)
+        answer: BaseServerMessage = Error("Update was not applied", "internal", *key)
         sent: bytes | None = None
         interrupt: BaseException | None = None
         try:
