@@ -3,6 +3,7 @@
 from .access import TRUSTED, Verdict, check_host, check_origin, check_token, origin_of
 from .base_client import BaseClientConnection
 from .base_server import BaseServerConnection
+from .client import ClientConnection
 from .errors import (
     AccessRefused,
     InvalidWidgetId,
@@ -20,6 +21,7 @@ from .limits import Limits
 from .manager import WidgetData, WidgetManager
 from .model import WidgetModel
 from .policy import WritePolicy
+from .server import ServerConnection
 
 __version__ = "0.1.0"
 
@@ -34,7 +36,9 @@ __all__ = [
     "ProtocolError",
     "RditError",
     "RemoteProtocolError",
+    "ServerConnection",
     "BaseServerConnection",
+    "ClientConnection",
     "UnknownWidget",
     "UnserializableValue",
     "Verdict",

@@ -15,20 +15,23 @@ nothing is missed.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from .encoding import encode_value, restore_binary
-from .errors import LocalProtocolError, RemoteProtocolError
+from .errors import LocalProtocolError, RemoteProtocolError, UnserializableValue
 from .frames import decode_server_message
 from .limits import Limits
 from .manager import WidgetData
 from .messages import Ack, Error, WidgetUpdate
 from .model import Profile, WidgetModel
+
+_log = logging.getLogger("rdit.model")
 
 _EARLY_SLOTS: Final = 10_000
 """Pushes kept for widgets that are not open yet, one value per slot; beyond, the oldest go."""
@@ -119,6 +122,25 @@ class BaseClientConnection:
         self._queue.pop(key, None)  # To the end: what was edited last is sent last.
         self._queue[key] = encoded
 
+    def send_updates(self, widget_id: str, changes: Mapping[str, Any]) -> None:
+        """Queue edits that were saved together. In base mode each goes for itself.
+
+        Raises:
+            UnserializableValue: for the first that has no JSON form. The others are queued.
+        """
+        refused: UnserializableValue | None = None
+        for name, value in changes.items():
+            try:
+                self.send_update(widget_id, name, value)
+            except UnserializableValue as error:
+                refused = refused or error
+        if refused is not None:
+            raise refused
+
+    def send_message(self, widget_id: str, content: Any, buffers: Sequence[Any]) -> None:
+        """Base mode carries no custom messages: it is logged as lost, never silently."""
+        _log.warning("widget %s: custom message not sent, base mode carries none", widget_id)
+
     # Transport.
 
     def opened(self) -> None:
@@ -127,7 +149,7 @@ class BaseClientConnection:
             raise LocalProtocolError("Expected opened() once per transport; call receive_eof() first")
         self.is_connected = True
 
-    def receive_eof(self) -> None:
+    def receive_eof(self, now_s: float = 0.0) -> None:
         """The transport is gone. What was not answered is queued again, older edits first. Idempotent.
 
         Pushes for widgets that are not open are forgotten: the next connection brings them again, up to date.
@@ -138,7 +160,7 @@ class BaseClientConnection:
         self._unanswered.clear()
         self._queue = {**again, **self._queue}
 
-    def receive_frame(self, frame: str | bytes) -> None:
+    def receive_frame(self, frame: str | bytes, now_s: float = 0.0) -> None:
         """Take one frame of the server. A frame that is no message is ignored, and so is an unknown type."""
         try:
             message = decode_server_message(frame, self._limits)
@@ -165,7 +187,7 @@ class BaseClientConnection:
         events, self._events = self._events, []
         return events
 
-    def frames_to_send(self) -> list[str]:
+    def frames_to_send(self, now_s: float = 0.0) -> list[str]:
         """Take what there is to send; empty while not connected."""
         if not self.is_connected:
             return []

@@ -27,7 +27,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -113,6 +113,8 @@ class PendingUpdate:
 class BaseServerConnection:
     """One peer in base mode. Made by `WidgetManager.connect`."""
 
+    mode: Final = "base"
+
     def __init__(
         self,
         core: ConnectionCore,
@@ -127,6 +129,8 @@ class BaseServerConnection:
         self.user = user
         self.wants_output = output
         self.is_open = True
+        self.closing: None = None
+        """Base mode never closes by itself."""
         self._core = core
         self._limits = limits
         self._wakeup = wakeup
@@ -172,13 +176,15 @@ class BaseServerConnection:
         with self._core.lock:
             self._replies.append(reply)
             self._events.append(UpdateReceived(*key))
-            own = self._own.setdefault(key, _OwnWrite(now_s))
+            own = self._own.get(key)
+            if own is None:
+                own = self._own[key] = _OwnWrite(now_s)
             own.received_s = now_s
             own.waiting += 1
             self._waiting_bytes += len(frame)
         self._core.enqueue(PendingUpdate(self, message, reply, own, len(frame)))
 
-    def receive_eof(self) -> None:
+    def receive_eof(self, now_s: float = 0.0) -> None:
         """The socket is gone. Updates that were received still apply; nothing more is sent. Idempotent."""
         with self._core.lock:
             if not self.is_open:
@@ -197,9 +203,9 @@ class BaseServerConnection:
             self._events.clear()
         return events
 
-    def frames_to_send(self) -> list[str]:
+    def frames_to_send(self, now_s: float = 0.0) -> Sequence[str | bytes]:
         """Take what there is to send: replies that are known, in order, then pushes with present values, then
-        output.
+        output. Text only, and `now_s` means nothing: both are for adapters that carry either mode.
         """
         messages: list[BaseServerMessage] = []
         with self._core.lock:
@@ -267,7 +273,7 @@ class BaseServerConnection:
         """Run one of this connection's updates on the kernel's thread."""
         message = update.message
         key = (message.widget_id, message.property)
-        answer: BaseServerMessage = Error("Update was not applied", "internal", *key)
+        answer: BaseServerMessage | None = None
         sent: bytes | None = None
         interrupt: BaseException | None = None
         try:
@@ -284,7 +290,7 @@ class BaseServerConnection:
         finally:
             # Also when the user interrupts an observer: each update gets its one reply.
             with self._core.lock:
-                update.reply.message = answer
+                update.reply.message = answer or Error("Update was not applied", "internal", *key)
                 self._waiting_bytes -= update.size_bytes
                 update.own.waiting -= 1
                 # After an error nobody knows what the peer shows, so it is told.

@@ -11,15 +11,18 @@ from typing import Final, Literal, get_args
 
 UpdateCode = Literal[
     "unknown_widget",
+    "stale_widget",
     "unknown_property",
     "not_synced",
     "read_only",
     "protected_property",
     "invalid_value",
     "unserializable_value",
+    "conflict",
     "observer_failed",
+    "handler_failed",
 ]
-"""Codes of one refused or troubled write (PROTOCOL.md, "Error names")."""
+"""Codes of one refused or troubled write or message (PROTOCOL.md, "Error names")."""
 
 FrameCode = Literal[
     "bad_json",
@@ -27,15 +30,26 @@ FrameCode = Literal[
     "bad_number",
     "too_deep",
     "too_large",
+    "bad_frame",
     "bad_message",
     "unknown_type",
 ]
 """Codes of one refused frame (PROTOCOL.md, "Error names")."""
 
+ClientCode = Literal[
+    "queue_full",
+    "undeliverable",
+    "delivery_unknown",
+    "dropped",
+    "lost",
+]
+"""Codes of an edit or a message that a client could not keep or deliver (PROTOCOL.md, "Error names")."""
+
 AccessCode = Literal["forbidden_origin", "forbidden_host", "unauthorized"]
 """Codes of a connection that was refused before it was accepted."""
 
 UPDATE_CODES: Final[tuple[UpdateCode, ...]] = get_args(UpdateCode)
+CLIENT_CODES: Final[tuple[ClientCode, ...]] = get_args(ClientCode)
 FRAME_CODES: Final[tuple[FrameCode, ...]] = get_args(FrameCode)
 
 

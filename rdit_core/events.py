@@ -7,6 +7,7 @@ Frozen records in two closed unions: `HostEvent` for `WidgetManager.on`, `Connec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import FrameCode, UpdateCode
 
@@ -43,9 +44,9 @@ class WidgetClosed:
 
 @dataclass(frozen=True, slots=True)
 class WriteWasRefused:
-    """A page's write did not happen."""
+    """A page's write did not happen. Without a connection: it had gone before the write's turn came."""
 
-    connection_id: int
+    connection_id: int | None
     widget_id: str
     property: str
     code: UpdateCode
@@ -70,6 +71,25 @@ class ValueSkipped:
 
 
 @dataclass(frozen=True, slots=True)
+class HandlerFailed:
+    """A handler of a page's custom message raised. `error` has its traceback."""
+
+    widget_id: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEndFailed:
+    """An error in a widget's JavaScript, as its page reported it. Written by the page: text, not to be trusted."""
+
+    connection_id: int
+    widget_id: str
+    stage: str
+    message: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageDropped:
     """Python sent a custom message while pages are connected in base mode, which carries none."""
 
@@ -83,6 +103,8 @@ HostEvent = (
     | WidgetClosed
     | WriteWasRefused
     | ObserverFailed
+    | HandlerFailed
+    | FrontEndFailed
     | ValueSkipped
     | MessageDropped
 )
@@ -94,14 +116,15 @@ EVENT_NAMES = {
     WidgetClosed: "closed",
     WriteWasRefused: "write_refused",
     ObserverFailed: "observer_failed",
+    HandlerFailed: "handler_failed",
+    FrontEndFailed: "front_end_failed",
     ValueSkipped: "unserializable_value",
     MessageDropped: "message_dropped",
 }
 """The name under which `WidgetManager.on` announces each event; `pending` comes besides, without a record."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateReceived:
+class UpdateReceived(NamedTuple):
     """A well-formed `widget_update` arrived and waits for `apply_pending`."""
 
     widget_id: str
@@ -115,4 +138,20 @@ class FrameRefused:
     code: FrameCode
 
 
-ConnectionEvent = UpdateReceived | FrameRefused
+class BatchReceived(NamedTuple):
+    """A batch arrived for the first time and waits for `apply_pending`."""
+
+    seq: int
+    ops: int
+    """How many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """An error in a widget's JavaScript was reported."""
+
+    widget_id: str
+    stage: str
+
+
+ConnectionEvent = UpdateReceived | BatchReceived | Reported | FrameRefused

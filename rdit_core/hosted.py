@@ -1,32 +1,42 @@
 """One widget as its manager keeps it: the object, its comm, its ids, its slots, and how to read and write it.
 
-What is particular to a widget library stands here. Today that is ipywidgets (anywidget's base): traits with `to_json`
-and `from_json`, and the Layout model that every `DOMWidget` opens. Other objects that open a comm of their own are
-shown; their properties are refused to pages until they can be validated.
+What is particular to a widget library stands here and in `follow`. Today that is traitlets, bare or as ipywidgets
+(anywidget's base) has it: traits with `to_json` and `from_json`, and the Layout model that every `DOMWidget` opens.
+Other objects that open a comm of their own are shown; their properties are refused to pages until they can be
+validated.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import Any, Final
 
 import traitlets
 
 from .comm import WIDGET_TARGET, CommOwner, WidgetComm
-from .errors import WriteRefused
+from .errors import UpdateCode, WriteRefused
+from .follow import Follower, is_plain_traits, leave_shortcut, read_trait
 from .policy import PropertyFacts, WritePolicy
 from .slots import Slot
 
 WIDGET_REFERENCE: Final = "IPY_MODEL_"
 _MISSING: Final = object()
+_SCALARS: Final = frozenset((int, float, str, bool, type(None)))
+"""Of exactly these types a value holds no bytes."""
 
 
 def is_ipywidget(widget: Any) -> bool:
     """Whether this is an `ipywidgets.Widget`. Never imports ipywidgets: who has one has imported it."""
     module = sys.modules.get("ipywidgets.widgets.widget")
     return module is not None and isinstance(widget, module.Widget)
+
+
+def is_hostable(widget: Any) -> bool:
+    """Whether `WidgetManager.register` takes it."""
+    return is_ipywidget(widget) or is_plain_traits(widget)
 
 
 def forget_instance(comm: Any) -> None:
@@ -66,36 +76,96 @@ class HostedWidget:
         self.comm = comm
         self.ids: list[str] = []
         """Every id that names it, the first one first: the comm's, as long as that is kept."""
-        self.policy = WritePolicy()
         self.slots: dict[str, Slot] = {}
         self.esm: str | None = None
         """The module's text. Not a slot: it is large, never written by pages, and sent once."""
+        self.esm_url: str | None = None
+        """Where pages import it from, if the host gives addresses."""
         self.esm_rev = 0
         """When it changed last; 0 for never."""
         self.baseline_rev = 0
-        """Slots newer than this are pushed to a page that connects: the rev of the opening, then of the first
-        serialization."""
+        """Base mode: slots newer than this are pushed to a page that connects: the rev of the opening, then of the
+        first serialization."""
         self.is_serialized = False
         self.writers: set[int] = set()
         """Idents of the threads that changed it so far; more than one makes the manager read again after a commit."""
         self.layout_id: str | None = None
+        self.follower: Follower | None = None
+        """For a plain `HasTraits`."""
+        self._policy = WritePolicy()
+        self._traits: dict[str, Any] = {}
+        self._refusals: dict[str, tuple[UpdateCode, str] | None] = {}
+        self._kind: type | None = None
+        """The class that the two above are of: `add_traits` gives an object another."""
+
+    @property
+    def policy(self) -> WritePolicy:
+        """What pages may write."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: WritePolicy) -> None:
+        self._policy = policy
+        self._refusals = {}
+
+    @property
+    def kind(self) -> str:
+        """The class, by module and name: the same in the next process."""
+        return f"{type(self.widget).__module__}.{type(self.widget).__qualname__}"
+
+    def trait(self, name: str) -> Any:
+        """The trait of a name, or None."""
+        if type(self.widget) is not self._kind:
+            self._kind = type(self.widget)
+            self._traits = self.widget.traits() if isinstance(self.widget, traitlets.HasTraits) else {}
+            self._refusals = {}
+        return self._traits.get(name)
 
     def facts(self, name: str) -> PropertyFacts:
         """What the write policy needs to know of one property."""
-        if not is_ipywidget(self.widget):
+        if not isinstance(self.widget, traitlets.HasTraits):
             return PropertyFacts(exists=name in self.slots, synced=True, read_only=True)
-        trait = self.widget.traits().get(name)
+        trait = self.trait(name)
         if trait is None:
             return PropertyFacts(exists=False)
         return PropertyFacts(True, synced=bool(trait.metadata.get("sync")), read_only=bool(trait.read_only))
 
+    def refusal(self, name: str) -> tuple[UpdateCode, str] | None:
+        """Why a page may not write a property, or None when it may."""
+        trait = self.trait(name)
+        if name in self._refusals:
+            return self._refusals[name]
+        refusal = self._policy.refusal(name, self.facts(name))
+        if trait is not None:  # A page may ask for any name; only those that there are, are kept.
+            self._refusals[name] = refusal
+        return refusal
+
+    def writable(self) -> list[str]:
+        """The properties that pages may write."""
+        return [name for name in self.slots if self.refusal(name) is None]
+
     def read(self, name: str) -> Any:
         """The property's present value in serialized form. May run the trait's `to_json` (user code)."""
+        if self.follower is not None:
+            return read_trait(self.widget, name)
         return self.widget.get_state(name)[name]
+
+    def raw(self, name: str) -> Any:
+        """The trait's own object, without running anything."""
+        return self.widget._trait_values.get(name, _MISSING) if self.widget is not None else _MISSING
 
     def can_read(self, name: str) -> bool:
         """Whether `read` works for this property."""
+        if self.follower is not None:
+            return self.trait(name) is not None
         return is_ipywidget(self.widget) and name in self.widget.keys
+
+    def release(self) -> None:
+        """Take our hooks out of the widget, which stays a usable object."""
+        if self.follower is not None:
+            self.follower.stop()
+        elif is_ipywidget(self.widget):
+            leave_shortcut(self.widget)
 
     def write(self, widget_id: str, name: str, value: Any, find: Callable[[str], Any]) -> BaseException | None:
         """Set a property as a page asked: `from_json`, validation, then observers run. Checks no policy.
@@ -113,20 +183,12 @@ class HostedWidget:
             WriteRefused: `invalid_value`; the trait is unchanged.
         """
         widget = self.widget
-        trait = widget.traits()[name]
-        from_json = trait.metadata.get("from_json")
-        declared = trait if from_json is None else None  # A deserializer takes what it takes, and memoryviews.
-        if declared is not None and _is_wrong_type(declared, value):
-            raise WriteRefused("invalid_value", widget_id, name, f"expected {trait.info()}")
+        trait = self.trait(name)
         before = widget._trait_values.get(name, _MISSING)
         try:
-            if _holds_bytes(value):
-                value = _as_buffers(declared, value)
-            if from_json is not None:
-                # Resolved here, since a deserializer of a library may know every widget of the process.
-                resolved = _resolve(value, find)
-                value = resolved if _resolves_references(from_json) else from_json(value, widget)
-            setattr(widget, name, value)
+            setattr(widget, name, self._from_page(widget_id, trait, value, find))
+        except WriteRefused:
+            raise
         except BaseException as error:
             if widget._trait_values.get(name, _MISSING) is not before:
                 # Validation is done before the value is stored, observers come after: so this came from an observer.
@@ -135,6 +197,79 @@ class HostedWidget:
                 raise
             raise WriteRefused("invalid_value", widget_id, name, _expectation(widget, trait)) from None
         return None
+
+    def write_together(
+        self, widget_id: str, values: Sequence[tuple[str, Any]], find: Callable[[str], Any]
+    ) -> tuple[bool, BaseException | None]:
+        """Set several properties under one hold of notifications. Arguments as in `write`.
+
+        Returns:
+            Whether they were taken; if not, nothing changed and nobody was notified. And what ended an observer.
+        """
+        widget = self.widget
+        before = [self.raw(name) for name, _ in values]
+        try:
+            with widget.hold_trait_notifications():
+                for name, value in values:
+                    setattr(widget, name, self._from_page(widget_id, self.trait(name), value, find))
+        except BaseException as error:
+            # A hold that fails puts everything back; what comes after its validators comes from an observer.
+            if any(self.raw(name) is not old for (name, _), old in zip(values, before, strict=True)):
+                return True, error
+            if not isinstance(error, Exception):
+                raise
+            return False, None
+        return True, None
+
+    def _from_page(self, widget_id: str, trait: Any, value: Any, find: Callable[[str], Any]) -> Any:
+        """What a page sent, as the trait wants it. Raises `WriteRefused` for a type that only Python would let pass,
+        and whatever a `from_json` raises.
+        """
+        from_json = trait.metadata.get("from_json")
+        declared = trait if from_json is None else None  # A deserializer takes what it takes, and memoryviews.
+        if declared is not None and _is_wrong_type(declared, value):
+            raise WriteRefused("invalid_value", widget_id, trait.name, f"expected {trait.info()}")
+        if type(value) not in _SCALARS and _holds_bytes(value):
+            value = _as_buffers(declared, value)
+        if from_json is None:
+            return value
+        # Resolved here, since a deserializer of a library may know every widget of the process.
+        resolved = _resolve(value, find)
+        return resolved if _resolves_references(from_json) else from_json(value, self.widget)
+
+    def receive_message(self, content: Any, buffers: Sequence[bytes]) -> list[BaseException]:
+        """Give a custom message to the widget's handlers, each for itself. Returns what they raised.
+
+        Args:
+            content: decoded JSON, binary as `bytes`. Owned by the handlers afterwards.
+            buffers: handed over as memoryviews, as widget libraries know them.
+        """
+        views = [memoryview(data) for data in buffers]
+        errors: list[BaseException] = []
+        handlers: list[Callable[[], Any]]
+        if _has_dispatcher(self.widget):
+            # One by one: the library's own dispatcher logs what a handler raises, and tells nobody.
+            widget = self.widget
+            handlers = [partial(callback, widget, content, views) for callback in list(widget._msg_callbacks.callbacks)]
+        else:
+            data = {"method": "custom", "content": content}
+            handlers = [partial(self.comm.handle_msg, {"content": {"data": data}, "buffers": views})]
+        for handler in handlers:
+            try:
+                handler()
+            except BaseException as error:
+                errors.append(error)
+        return errors
+
+
+def _has_dispatcher(widget: Any) -> bool:
+    """Whether custom messages of this widget go to ipywidgets' own list of callbacks."""
+    module = sys.modules.get("ipywidgets.widgets.widget")
+    return (
+        module is not None
+        and isinstance(widget, module.Widget)
+        and type(widget)._handle_custom_msg is module.Widget._handle_custom_msg
+    )
 
 
 def _is_wrong_type(trait: Any, value: Any) -> bool:

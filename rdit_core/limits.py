@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 _MIB = 1024 * 1024
+
+VALUE_DEPTH: Final = 5
+"""How deep in a frame a value stands, at most: that of a property of a widget that opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,15 @@ class Limits:
     max_sync_bytes: int = 1 * _MIB
     """Bytes of `sync` frames that may be on their way; one frame may always exceed it. Also where a `sync` is split."""
 
+    owed_s: float = 0.02
+    """How long after a batch came, in seconds, changes made while it is applied may be held back, so that they and its
+    ack go out in one `sync`. A handler that takes longer shows what it sets while it runs."""
+
     max_rejects: int = 512
     """Rejects kept for a client until it has them; beyond, the oldest go."""
 
     max_messages: int = 1_000
-    """Custom messages kept for a session until its client has them; beyond, the oldest are lost, and the client told."""
+    """Custom messages kept for a session until its client has them; beyond, the oldest are lost, which it is told."""
 
     max_message_bytes: int = 4 * _MIB
     """And their bytes. One message may always exceed it."""
@@ -76,7 +84,7 @@ class Limits:
     """After how long without a frame the peer counts as gone, in seconds (4003). On either side."""
 
     first_frame_s: float = 15.0
-    """Within which a client must say hello, in seconds (4502)."""
+    """Within which a client must say hello, in seconds (4003)."""
 
     stall_s: float = 30.0
     """How long a client may owe acknowledgements of `sync` without any progress, in seconds (4002)."""
@@ -97,6 +105,10 @@ class Limits:
 
     stable_s: float = 5.0
     """A connection that is live this long, in seconds, counts as good: the backoff starts anew."""
+
+    return_s: float = 30.0
+    """How long after a restart of the server, in seconds, a page waits for the widgets that it knew and that the new
+    server does not have yet: its script may still be running."""
 
     probe_s: float = 5.0
     """How long the answer to a probe may take, in seconds, before the connection counts as lost."""

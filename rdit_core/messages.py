@@ -231,7 +231,7 @@ class Reject(msgspec.Struct, frozen=True):
 
 
 class Sync(msgspec.Struct, frozen=True, tag="sync", omit_defaults=True):
-    """State, applied atomically in the order open, changes, close and live, ack, rejects, msgs."""
+    """State, applied atomically in the order open, changes and same, close and live, ack, rejects, msgs."""
 
     frame: int
     rev: int
@@ -244,6 +244,10 @@ class Sync(msgspec.Struct, frozen=True, tag="sync", omit_defaults=True):
     """Widget id, inst, property, value, revision."""
     close: list[tuple[str, int]] = []
     """Widget id and inst."""
+    same: list[tuple[str, int, str, int, int, int]] = []
+    """Widget id, inst, property, seq, op, revision: the slot has the very value of that op of the client's, which is
+    not repeated. The batch is not acknowledged before this `sync`.
+    """
     live: list[tuple[str, int]] | None = None
     """When given: every widget that there is. What is not listed is gone."""
     msgs: list[Message] = []

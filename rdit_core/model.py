@@ -14,8 +14,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from .errors import UnserializableValue
-
 _log = logging.getLogger("rdit.model")
 
 Callback = Callable[..., object]
@@ -26,8 +24,16 @@ Profile = Literal["strict", "compat"]
 class Channel(Protocol):
     """Where a model's edits go."""
 
-    def send_update(self, widget_id: str, property: str, value: Any) -> None:
-        """Take one edit, in order. Snapshots the value before it returns; may raise if it cannot be encoded."""
+    def send_updates(self, widget_id: str, changes: Mapping[str, Any]) -> None:
+        """Take edits that were saved together, in order. Snapshots the values before it returns. Raises
+        `UnserializableValue` for the first that cannot be encoded, after taking the others.
+        """
+
+    def send_message(self, widget_id: str, content: Any, buffers: Sequence[Any]) -> None:
+        """Take a custom message, in order with the edits. Snapshots it; raises `UnserializableValue`."""
+
+    def is_pending(self, widget_id: str, property: str) -> bool:
+        """Whether an edit of this slot is not settled yet."""
 
 
 class ModelLookup(Protocol):
@@ -52,12 +58,12 @@ def same_value(left: Any, right: Any) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-def _copy(value: Any) -> Any:
+def copy_structure(value: Any) -> Any:
     """Copy of the lists and dicts in a value; all else is shared."""
     if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
+        return {key: copy_structure(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_copy(item) for item in value]
+        return [copy_structure(item) for item in value]
     return value
 
 
@@ -84,6 +90,7 @@ class WidgetModel:
     ) -> None:
         self.widget_id = widget_id
         self.widget_manager = widget_manager
+        self.is_closed = False
         self.errors: list[Exception] = []
         """Exceptions of listeners, in order. They stop neither the other listeners nor the save."""
         self._state = dict(state)
@@ -121,6 +128,11 @@ class WidgetModel:
             and not (old is value and isinstance(value, (dict, list)))
             and same_value(self._handed_out.get(key, old), value)
         ):
+            if self._channel.is_pending(self.widget_id, key):
+                # What is under way may be refused, or be overtaken by somebody else's: then this is the later word.
+                self._dirty[key] = None
+                if self._autosave:
+                    self.save_changes()
             return
         self._state[key] = value
         self._remember(key, value)
@@ -137,18 +149,12 @@ class WidgetModel:
         Raises:
             UnserializableValue: for the first value that cannot be sent. The others are.
         """
-        dirty, self._dirty = self._dirty, {}
-        refused: list[UnserializableValue] = []
-        for key in dirty:
-            try:
-                self._channel.send_update(self.widget_id, key, self._state[key])
-            except UnserializableValue as error:
-                refused.append(error)
-        if refused:
-            raise refused[0]
+        if self._dirty and not self.is_closed:
+            dirty, self._dirty = self._dirty, {}
+            self._channel.send_updates(self.widget_id, {key: self._state[key] for key in dirty})
 
     def on(self, event: str, callback: Callback, *, scope: object = None) -> None:
-        """Listen to `change:<key>` or `change`. The same callback registered twice runs twice.
+        """Listen to `change:<key>`, `change` or `msg:custom`. The same callback registered twice runs twice.
 
         Args:
             event: the event's name.
@@ -171,8 +177,34 @@ class WidgetModel:
         return len(self._listeners)
 
     def send(self, content: Any, callbacks: Any = None, buffers: Sequence[Any] = ()) -> None:
-        """Custom message to Python. Base mode carries none: it is logged as lost, never silently."""
-        _log.warning("widget %s: custom message not sent, base mode carries none", self.widget_id)
+        """Custom message to Python, after the edits that were saved before it. Base mode carries none, and says so.
+
+        Args:
+            content: JSON values, bytes-like objects at any depth. Not kept.
+            callbacks: for the JavaScript signature's sake; ignored.
+            buffers: bytes-like objects; copied.
+
+        Raises:
+            UnserializableValue: the content has no JSON form.
+        """
+        if not self.is_closed:
+            self._channel.send_message(self.widget_id, content, buffers)
+
+    def handle_message(self, content: Any, buffers: Sequence[bytes]) -> None:
+        """Python sent a custom message: `msg:custom` listeners get the content and the buffers, as memoryviews."""
+        self._fire("msg:custom", (content, [memoryview(data) for data in buffers]))
+
+    def peek(self, key: str) -> Any:
+        """As `get`, for whoever only looks: the value is not taken to be in somebody's hands."""
+        return self._state.get(key)
+
+    def is_unsaved(self, key: str) -> bool:
+        """Whether a value was set and not saved."""
+        return key in self._dirty
+
+    def close(self) -> None:
+        """End it: from here on it sends nothing. Its state can still be read."""
+        self.is_closed = True
 
     def handle_remote_update(self, property: str, value: Any) -> None:
         """Python changed one property."""
@@ -195,7 +227,7 @@ class WidgetModel:
 
     def _remember(self, key: str, value: Any) -> None:
         if isinstance(value, (dict, list)):
-            self._handed_out[key] = _copy(value)
+            self._handed_out[key] = copy_structure(value)
         else:
             self._handed_out.pop(key, None)
 
@@ -207,7 +239,9 @@ class WidgetModel:
 
     def _fire(self, event: str, value: Any) -> None:
         arguments: tuple[Any, ...] = ()
-        if self._profile == "compat":
+        if event == "msg:custom":
+            arguments = value
+        elif self._profile == "compat":
             arguments = (self, value, {}) if event != "change" else (self, {})
         # Over a copy: a callback that is removed during the round still runs in it.
         for name, callback, _ in list(self._listeners):

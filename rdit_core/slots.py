@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .encoding import EncodedValue
+
 
 @dataclass(slots=True)
 class Slot:
     """The latest encoded value of a property, and the revision that it came with."""
 
-    value: bytes
-    """JSON in base-mode form; canonical for comparing."""
+    value: EncodedValue
+    """Canonical for comparing; never changed, only replaced."""
     rev: int
 
 

@@ -81,12 +81,12 @@ class Kernel:
     """
 
     def __init__(self, *, limits: Limits | None = None, log: EventLog | None = None) -> None:
-        self.manager = WidgetManager(ids=self._next_widget_id, limits=limits or Limits())
+        self.modules = ModuleStore()
+        """Widget code, by content hash."""
+        self.manager = WidgetManager(ids=self._next_widget_id, limits=limits or Limits(), esm_url=self.modules.url)
         """Hosts the widgets that user code makes."""
         self.log = log or EventLog()
         """What happened."""
-        self.modules = ModuleStore()
-        """Widget code, by content hash."""
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._on_loop_error)
         self._loop.set_task_factory(self._make_task)

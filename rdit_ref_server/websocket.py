@@ -1,8 +1,10 @@
 """One WebSocket, one connection of the core: the only place with a clock.
 
-Two tasks: one reads frames and feeds them in, the other sends what the connection wants sent and keeps its deadlines.
-The second drains only when everything before is sent, so a page that reads slowly is owed present values and never a
-backlog. A frame that is no message gets its `error` from the core and never closes the socket.
+The subprotocol that the page offers says which protocol the connection speaks: `rdit.v1`, or base mode. Two tasks:
+one reads frames and feeds them in, the other sends what the connection wants sent. The second drains only when
+everything before is sent, so a page that reads slowly is owed present values and never a backlog. Deadlines are a timer
+of the loop's, which goes off also while a peer that does not read holds the second task up. A frame that is no message
+gets its `error` from the core; whether the socket is to be closed is for the core to say.
 """
 
 from __future__ import annotations
@@ -11,22 +13,28 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from typing import Final
 
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rdit_core import BaseServerConnection, LimitReached, RditError, Verdict, WidgetManager
+from rdit_core.manager import AnyConnection
+from rdit_core.server import CLOSE_CODES
 
 from .security import SUBPROTOCOL, VERDICT
 
-FRAME_HEADROOM = 2
+V1_SUBPROTOCOL: Final = "rdit.v1"
+"""Offered by a page that speaks `rdit/1`."""
+
+FRAME_HEADROOM: Final = 2
 """How many times the core's largest frame the transport must let through, so that the page of a frame that is somewhat
 too long hears `too_large` rather than losing its connection. Beyond, the transport closes."""
 
-CONNECTION_LIMIT = 4504
-"""Close code: too many connections of one user. In the range after which a client does not come back by itself."""
+_LARGE_FRAME: Final = 1024 * 1024
 
-_LARGE_FRAME = 1024 * 1024
+_CLOSE_GRACE_S: Final = 1.0
+"""How long a close waits for the frames before it to leave; a peer that does not read must not hold it up."""
 
 
 async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,92 +46,140 @@ async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[]
         clock: seconds, monotonic.
     """
     verdict = websocket.scope.get(VERDICT) or Verdict(False, "unauthorized")
-    loop = asyncio.get_running_loop()
-    stirred, room = asyncio.Event(), asyncio.Event()
-
-    def stir() -> None:
-        stirred.set()
-        room.set()
-
-    def wakeup() -> None:
-        with contextlib.suppress(RuntimeError):  # the server's loop is closed
-            loop.call_soon_threadsafe(stir)
-
+    chosen = _chosen(websocket)
     try:
-        connection = manager.connect(verdict, wakeup=wakeup, output=websocket.query_params.get("output") == "1")
+        socket = _Socket(websocket, clock)
+        socket.connection = connection = manager.connect(
+            verdict,
+            mode="v1" if chosen == V1_SUBPROTOCOL else "base",
+            wakeup=socket.wakeup,
+            output=websocket.query_params.get("output") == "1",
+            now_s=clock(),
+        )
     except LimitReached:
         # Accepted first: a browser tells its page nothing about a refusal before that.
-        await websocket.accept(_chosen(websocket))
-        await websocket.close(CONNECTION_LIMIT, "connection_limit")
+        await websocket.accept(chosen)
+        await websocket.close(CLOSE_CODES["connection_limit"], "connection_limit")
         return
     except RditError:
         await websocket.close(1008, verdict.code)
         return
     try:
-        await websocket.accept(_chosen(websocket))
+        await websocket.accept(chosen)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_write, websocket, connection, stirred, room, clock)
-            await _read(websocket, connection, stirred, room, clock)
+            socket.everything = tasks.cancel_scope
+            tasks.start_soon(socket.write)
+            await socket.read()
             tasks.cancel_scope.cancel()
     finally:
-        connection.receive_eof()
+        socket.stop_timer()
+        connection.receive_eof(clock())
 
 
 def _chosen(websocket: WebSocket) -> str | None:
-    return SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", ()) else None
+    offered = websocket.scope.get("subprotocols", ())
+    return next((one for one in (V1_SUBPROTOCOL, SUBPROTOCOL) if one in offered), None)
 
 
-async def _read(
-    websocket: WebSocket,
-    connection: BaseServerConnection,
-    stirred: asyncio.Event,
-    room: asyncio.Event,
-    clock: Callable[[], float],
-) -> None:
-    while True:
-        room.clear()
-        while connection.is_congested:
-            await room.wait()
-            room.clear()
-        message = await websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
-        text = message.get("text")
-        frame = message.get("bytes") or b"" if text is None else text
-        if len(frame) > _LARGE_FRAME:
-            # Decoding takes its time, which the other pages should not wait for. Order is kept: we wait.
-            await anyio.to_thread.run_sync(connection.receive_frame, frame, clock())
-        else:
-            connection.receive_frame(frame, clock())
-        connection.events_received()
-        # There may be a new deadline.
-        stirred.set()
+class _Socket:
+    """What the three tasks of one WebSocket share."""
 
+    connection: AnyConnection
+    everything: anyio.CancelScope
 
-async def _write(
-    websocket: WebSocket,
-    connection: BaseServerConnection,
-    stirred: asyncio.Event,
-    room: asyncio.Event,
-    clock: Callable[[], float],
-) -> None:
-    while True:
-        stirred.clear()
-        frames = connection.frames_to_send()
-        room.set()
-        for frame in frames:
-            try:
-                await websocket.send_text(frame)
-            except WebSocketDisconnect:
-                # The reader is about to hear of it, unless it waits for room that nobody would make any more.
-                connection.receive_eof()
-                room.set()
+    def __init__(self, websocket: WebSocket, clock: Callable[[], float]) -> None:
+        self._websocket = websocket
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._stirred = asyncio.Event()
+        """There may be something to send."""
+        self._room = asyncio.Event()
+        """There may be room to read."""
+        self._is_woken = False
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def wakeup(self) -> None:
+        """Drain soon. Any thread."""
+        # One call to the loop per drain: each costs a system call, and the interpreter's lock changes hands.
+        if not self._is_woken:
+            self._is_woken = True
+            with contextlib.suppress(RuntimeError):  # the server's loop is closed
+                self._loop.call_soon_threadsafe(self._stir)
+
+    def _stir(self) -> None:
+        self._is_woken = False  # Before the drain: what is marked from here on wakes again.
+        self._stirred.set()
+        self._room.set()
+
+    async def read(self) -> None:
+        """Feed in what arrives, until the socket is gone."""
+        connection = self.connection
+        while True:
+            self._room.clear()
+            while connection.is_congested:
+                await self._room.wait()
+                self._room.clear()
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
                 return
-        deadline = connection.next_deadline()
-        if deadline is None:
-            await stirred.wait()
-            continue
-        with anyio.move_on_after(deadline - clock()):
-            await stirred.wait()
-        if clock() >= deadline:
-            connection.handle_timeout(clock())
+            text = message.get("text")
+            frame = message.get("bytes") or b"" if text is None else text
+            if len(frame) > _LARGE_FRAME:
+                # Decoding takes its time, which the other pages should not wait for. Order is kept: we wait.
+                await anyio.to_thread.run_sync(connection.receive_frame, frame, self._clock())
+            else:
+                connection.receive_frame(frame, self._clock())
+            connection.events_received()
+            self._stirred.set()
+
+    async def write(self) -> None:
+        """Send what there is to send, and close the socket when the core says so."""
+        connection, socket = self.connection, self._websocket
+        while True:
+            self._stirred.clear()
+            frames = connection.frames_to_send(self._clock())
+            self._room.set()
+            self._set_timer()
+            try:
+                for frame in frames:
+                    if isinstance(frame, str):
+                        await socket.send_text(frame)
+                    else:
+                        await socket.send_bytes(frame)
+                if frames and not isinstance(connection, BaseServerConnection):
+                    connection.transport_progressed(self._clock())
+                if connection.closing is not None:
+                    await socket.close(*connection.closing)
+                    return
+            except (WebSocketDisconnect, RuntimeError):
+                # The reader is about to hear of it, unless it waits for room that nobody would make any more.
+                connection.receive_eof(self._clock())
+                self._room.set()
+                return
+            await self._stirred.wait()
+
+    def _set_timer(self) -> None:
+        deadline = self.connection.next_deadline()
+        if deadline == self._deadline:
+            return
+        self.stop_timer()
+        self._deadline = deadline
+        if deadline is not None:
+            self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._ring)
+
+    def _ring(self) -> None:
+        self._deadline = self._timer = None
+        self.connection.handle_timeout(self._clock())
+        self._stirred.set()
+        if self.connection.closing is not None:
+            # Perhaps because the peer does not read: then the writer will never come to closing.
+            self._timer = self._loop.call_later(_CLOSE_GRACE_S, self.everything.cancel)
+        else:
+            self._set_timer()
+
+    def stop_timer(self) -> None:
+        """Forget the deadline."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._deadline = self._timer = None

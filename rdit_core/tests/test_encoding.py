@@ -2,6 +2,7 @@ import copy
 import dataclasses
 import datetime
 import decimal
+import enum
 import fractions
 import json
 import math
@@ -14,7 +15,17 @@ from hypothesis import strategies as st
 from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 
 from rdit_core import UnserializableValue
-from rdit_core.encoding import decode_value, encode_value, json_depth, put_buffers, restore_binary
+from rdit_core.encoding import (
+    EncodedValue,
+    decode,
+    decode_value,
+    encode,
+    encode_value,
+    json_depth,
+    place,
+    put_buffers,
+    restore_binary,
+)
 
 leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text()
 buffers = st.binary() | st.binary().map(bytearray) | st.binary().map(memoryview)
@@ -171,9 +182,10 @@ def test_values_that_are_equal_in_python_and_differ_for_a_page_have_different_fo
         Hostile,
     ],
 )
-def test_what_has_no_form_is_refused_with_the_one_error(make):
+@pytest.mark.parametrize("write", [encode_value, encode])
+def test_what_has_no_form_is_refused_with_the_one_error(make, write):
     with pytest.raises(UnserializableValue):
-        encode_value(make())
+        write(make())
 
 
 @given(trees(leaves | buffers))
@@ -245,6 +257,169 @@ def test_buffers_that_a_widget_library_took_out_are_put_back_as_it_would_itself(
 def test_putting_buffers_back_asks_for_one_path_per_buffer():
     with pytest.raises(ValueError, match="zip"):
         put_buffers({}, [["a"]], [])
+
+
+NAN, INF, MINUS = "NaN", "Infinity", "-Infinity"
+
+
+class Share(enum.Enum):
+    """A value of its own that is encoded as what it stands for."""
+
+    ALL = math.inf
+
+
+@dataclasses.dataclass
+class Point:
+    """A record with numbers."""
+
+    x: object = 0
+    y: object = 0
+
+
+@pytest.mark.parametrize(
+    ("value", "json_text", "buffers", "specials"),
+    [
+        (None, "null", [], []),
+        (5, "5", [], []),
+        ("null", '"null"', [], []),
+        ([None, "a", 1.5, [None], {"a": None}], '[null,"a",1.5,[null],{"a":null}]', [], []),
+        (b"ab", "null", [((), b"ab")], []),
+        (bytearray(b"ab"), "null", [((), b"ab")], []),
+        (memoryview(b"abcd")[::2], "null", [((), b"ac")], []),
+        ({"a": [1, b"x", {"b": b""}]}, '{"a":[1,null,{"b":null}]}', [(("a", 1), b"x"), (("a", 2, "b"), b"")], []),
+        ((b"x", (b"y",)), "[null,[null]]", [((0,), b"x"), ((1, 0), b"y")], []),
+        ({1: b"x", 2.5: [b"y"]}, '{"1":null,"2.5":[null]}', [(("1",), b"x"), (("2.5", 0), b"y")], []),
+        ({Text("a"): b"x"}, '{"a":null}', [(("a",), b"x")], []),
+        (math.nan, "null", [], [((), NAN)]),
+        ([math.inf, -math.inf, 1.0, None], "[null,null,1.0,null]", [], [((0,), INF), ((1,), MINUS)]),
+        ({"a": {"b": (0.5, math.nan)}, "c": None}, '{"a":{"b":[0.5,null]},"c":null}', [], [(("a", "b", 1), NAN)]),
+        ({1: math.nan}, '{"1":null}', [], [(("1",), NAN)]),
+        ([b"", math.nan], "[null,null]", [((0,), b"")], [((1,), NAN)]),
+        (Number("nan"), "null", [], [((), NAN)]),
+        ([Number("inf"), Number(1)], "[null,1.0]", [], [((0,), INF)]),
+        (Point(math.nan, [math.inf]), '{"x":null,"y":[null]}', [], [(("x",), NAN), (("y", 0), INF)]),
+        (Share.ALL, "null", [], [((), INF)]),
+        ([Point(), datetime.date(2026, 1, 2), None], '[{"x":0,"y":0},"2026-01-02",null]', [], []),
+        (decimal.Decimal("NaN"), '"NaN"', [], []),
+        ({"$b64": "YQ=="}, '{"$b64":"YQ=="}', [], []),
+    ],
+)
+def test_buffers_and_odd_numbers_are_taken_out_with_their_paths(value, json_text, buffers, specials):
+    encoded = encode(value)
+    assert encoded == EncodedValue(json_text.encode(), tuple(buffers), tuple(specials))
+    assert encoded.base == encode_value(value)
+    assert all(type(data) is bytes for _, data in encoded.buffers)
+    assert encode(decode(encoded)) == encoded
+
+
+def test_odd_numbers_of_numpy_are_taken_out_too():
+    numpy = pytest.importorskip("numpy")
+    value = {"a": numpy.float64("nan"), "b": [numpy.float32("inf"), numpy.float32(1)], "c": numpy.array(-numpy.inf)}
+    assert encode(value) == EncodedValue(
+        b'{"a":null,"b":[null,1.0],"c":null}', (), ((("a",), NAN), (("b", 0), INF), (("c",), MINUS))
+    )
+    table = numpy.arange(6, dtype="uint8").reshape(2, 3)
+    assert encode(memoryview(numpy.asfortranarray(table))).buffers == (((), bytes(range(6))),)
+
+
+@given(trees(leaves | buffers | st.floats()))
+def test_a_value_comes_back_as_it_was(tree):
+    encoded = encode(tree)
+    assert encode(decode(encoded)) == encoded
+    assert same(decode(encoded), tree)
+    assert encoded.base == encode_value(tree)
+    assert encoded.size_bytes >= len(encoded.json) + sum(len(data) for _, data in encoded.buffers)
+
+
+def same(left, right):
+    """Equal, NaN to itself too, a list to a tuple too, and any buffer to its bytes."""
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, bytes):
+        return left == bytes(right)
+    return type(left) is type(right) and (left == right or (left != left and right != right))
+
+
+def test_values_are_equal_when_a_page_would_see_the_same():
+    different = [1, True, 1.0, "1", None, math.nan, math.inf, b"", b"1", [1], [b"1"], [None], {"a": b"1"}, {"b": b"1"}]
+    assert len(set(map(encode, different))) == len(different)
+    assert encode([math.nan, bytearray(b"a")]) == encode((Number("nan"), memoryview(b"a")))
+
+
+def test_an_encoded_value_is_a_snapshot_of_its_buffers():
+    data = bytearray(b"abc")
+    encoded = encode({"data": memoryview(data), "more": data})
+    data[0] = 0
+    assert decode(encoded) == {"data": b"abc", "more": b"abc"}
+
+
+def test_decoding_gives_a_new_tree_each_time():
+    encoded = encode({"a": [b"x"]})
+    decode(encoded)["a"].append(1)
+    assert decode(encoded) == {"a": [b"x"]}
+
+
+@pytest.mark.parametrize("key", ["__proto__", "constructor", "prototype"])
+@pytest.mark.parametrize("leaf", [b"a", math.nan])
+def test_nothing_that_needs_a_path_may_stand_under_a_key_that_leads_out_of_the_value(key, leaf):
+    with pytest.raises(UnserializableValue, match="key"):
+        encode({"a": [{key: [leaf]}]})
+    # Plain JSON may, and base mode has no paths.
+    assert decode(encode({key: [1, None]})) == {key: [1, None]}
+    assert encode_value({key: leaf})
+
+
+@pytest.mark.parametrize("leaf", [b"a", [b"a"], math.nan, [math.nan]])
+def test_nothing_that_needs_a_path_may_stand_under_a_key_that_is_there_twice(leaf):
+    with pytest.raises(UnserializableValue, match="spelling"):
+        encode({1: leaf, "1": 2})
+    assert decode(encode({1: leaf, "2": 2}))
+
+
+def test_a_number_that_changes_its_mind_between_two_looks_is_refused_with_the_one_error():
+    class Fickle(numbers.Real):
+        looks = 0
+
+        def __float__(self):
+            self.looks += 1
+            return math.nan if self.looks == 1 else 1 / 0
+
+    Fickle.__abstractmethods__ = frozenset()
+    with pytest.raises(UnserializableValue, match="zero"):
+        encode([Fickle()])
+
+
+def test_depth_counts_the_same_with_and_without_buffers():
+    assert encode([[b"a"]], max_depth=2)
+    for value in ([[[]]], [[[b"a"]]], [[[math.nan]]], {"a": {"b": {"c": b""}}}):
+        with pytest.raises(UnserializableValue, match="deep"):
+            encode(value, max_depth=2)
+
+
+def test_the_size_of_plain_json_is_exact_and_paths_count():
+    assert encode([1, 2]).size_bytes == 5
+    assert encode({"a": bytes(1000)}).size_bytes > 1000 + len('{"a":null}')
+    assert encode([math.nan] * 100).size_bytes > 100 * len('[["changes",0,3,10],"NaN"],')
+
+
+@pytest.mark.parametrize(
+    "path",
+    [(0,), ("a", "b"), ("b", 2), ("b", -1), ("b", True), ("b", "0"), ("b", 0.0), ("c",), (), ("d", 0), ("b", 1, 0)],
+)
+def test_a_path_that_does_not_lead_to_null_changes_nothing(path):
+    tree = {"a": None, "b": [None, 1], "d": "text"}
+    with pytest.raises(ValueError, match="Expected"):
+        place(tree, path, b"x")
+    assert tree == {"a": None, "b": [None, 1], "d": "text"}
+
+
+def test_placing_gives_back_the_tree_or_at_its_root_the_value():
+    tree = {"a": [None]}
+    assert place(tree, ["a", 0], b"x") is tree
+    assert tree == {"a": [b"x"]}
+    assert place(None, [], b"x") == b"x"
 
 
 def depth_of(tree):

@@ -1,0 +1,340 @@
+"""Writes of pages, run on the kernel's thread: who may write what, under which hold, and what became of each.
+
+The order of one op: the widget is there and is the one that was meant, the policy allows the write, the slot still has
+the revision that was asked for, then `from_json`, validation, observers. Nothing before validation touches the widget.
+
+**A group.** Several sets of one widget in one batch run under one hold of traitlets' notifications: validators that
+look at two traits see both new values, observers run when all are set, and the first notification commits all of them,
+so that no page sees one without the other. When the hold fails, traitlets has put everything back without a word; the
+ops then run one by one, each with a verdict of its own.
+
+**A second look.** `1 -> True -> 1.0` notifies nobody, a validator may clamp to the value that stands, an observer that
+raises keeps traitlets from notifying for the rest of a group. So after a write each property is read again and compared
+in encoded form, unless this very write has just committed it and the trait still holds that very scalar.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, Protocol
+
+from .base_server import BaseServerConnection, SlotKey
+from .errors import UpdateCode, WriteRefused
+from .events import HandlerFailed, HostEvent, ObserverFailed, WriteWasRefused
+from .hosted import HostedWidget
+from .messages import BadOp, MsgOp, Op, Reject, SetOp
+from .session import Session
+
+_log = logging.getLogger("rdit")
+
+_SCALARS: Final = frozenset((int, float, str, bool, bytes, type(None)))
+_MISSING: Final = object()
+
+
+class WriteCore(Protocol):
+    """What writes ask of their manager."""
+
+    def hosted(self, widget_id: str) -> HostedWidget | None:
+        """The widget under an id."""
+
+    def widget(self, widget_id: str) -> Any:
+        """The object under an id, or None."""
+
+    def inst(self, widget_id: str) -> int | None:
+        """The present incarnation of an id."""
+
+    def was_closed(self, widget_id: str) -> bool:
+        """Whether an id is remembered as closed."""
+
+    def rev(self, hosted: HostedWidget, property: str) -> int:
+        """The revision of a slot; 0 when there is none."""
+
+    def refresh(self, hosted: HostedWidget, property: str) -> bool:
+        """Read a property again and commit what differs."""
+
+    def emit(self, event: HostEvent) -> None:
+        """Tell the host."""
+
+
+class _Thread(threading.local):
+    """What one thread is at."""
+
+    origin: tuple[BaseServerConnection, SlotKey] | None = None
+    """The base-mode write that is being applied: whose, and of what."""
+    is_applying = False
+    committed: tuple[HostedWidget, str, Any] | None = None
+    """What was committed last, if the slot has the trait's own object."""
+    group: tuple[HostedWidget, Sequence[str]] | None = None
+    """Properties that the next commit of this widget takes along."""
+
+
+class Writes:
+    """Runs what pages wrote."""
+
+    def __init__(self, core: WriteCore) -> None:
+        self._core = core
+        self._thread = _Thread()
+        self._widget_id: ContextVar[str | None] = ContextVar("rdit_applying", default=None)
+        self._session: ContextVar[Session | None] = ContextVar("rdit_session", default=None)
+
+    @property
+    def is_applying(self) -> bool:
+        """Whether this thread is inside of a page's write."""
+        return self._thread.is_applying
+
+    @property
+    def origin(self) -> tuple[BaseServerConnection, SlotKey] | None:
+        """The base-mode write that this thread is applying."""
+        return self._thread.origin
+
+    @property
+    def widget_id(self) -> str | None:
+        """The widget whose write is being applied in this context (tasks that it starts included)."""
+        return self._widget_id.get()
+
+    @property
+    def session(self) -> Session | None:
+        """The session whose write or message is being applied in this context (tasks that it starts included)."""
+        return self._session.get()
+
+    def committed(self, hosted: HostedWidget, name: str, value: Any) -> None:
+        """A slot was committed on this thread, with the trait's own object."""
+        self._thread.committed = (hosted, name, value)
+
+    @property
+    def has_group(self) -> bool:
+        """Whether this thread is writing properties that belong together."""
+        return self._thread.group is not None
+
+    def take_group(self, hosted: HostedWidget) -> Sequence[str]:
+        """The properties to commit together with one of this widget's; once per group."""
+        group = self._thread.group
+        if group is None or group[0] is not hosted:
+            return ()
+        self._thread.group = None
+        return group[1]
+
+    def set(
+        self,
+        hosted: HostedWidget,
+        widget_id: str,
+        name: str,
+        value: Any,
+        *,
+        origin: BaseServerConnection | None = None,
+    ) -> BaseException | None:
+        """Write one property as a page would.
+
+        Returns:
+            What ended an observer; the trait has taken the value.
+
+        Raises:
+            WriteRefused: nothing changed.
+        """
+        refusal = hosted.refusal(name)  # Again for a batch, whose op before may have changed what is allowed.
+        if refusal is not None:
+            raise WriteRefused(refusal[0], widget_id, name, refusal[1])
+        thread = self._thread
+        outer = thread.origin, thread.is_applying
+        token = self._widget_id.set(widget_id)
+        thread.is_applying = True
+        thread.committed = None
+        if origin is not None:
+            thread.origin = origin, (widget_id, name)
+        try:
+            failed = hosted.write(widget_id, name, value, self._core.widget)
+            self._look_again(hosted, name)
+            return failed
+        finally:
+            thread.origin, thread.is_applying = outer
+            thread.committed = None
+            self._widget_id.reset(token)
+
+    def _look_again(self, hosted: HostedWidget, name: str) -> None:
+        committed = self._thread.committed
+        if (
+            committed is None
+            or committed[0] is not hosted
+            or committed[1] != name
+            or type(committed[2]) not in _SCALARS
+            or hosted.raw(name) is not committed[2]
+        ):
+            self._core.refresh(hosted, name)
+
+    def run_batch(self, session: Session, seq: int, ops: Sequence[Op]) -> tuple[list[Reject], BaseException | None]:
+        """Run a batch of a session. Never raises for what an op holds or what a widget does.
+
+        Returns:
+            The verdicts that are not plain success, in order, and the first interrupt (`KeyboardInterrupt` and the
+            like) of an observer, which must go on once the batch is acknowledged.
+        """
+        run = _Run(self._core, self, session, seq)
+        token = self._session.set(session)
+        thread = self._thread
+        outer, thread.is_applying = thread.is_applying, True
+        try:
+            if len(ops) == 1 and isinstance(op := ops[0], SetOp):
+                run.single(op)  # What a slider sends.
+            else:
+                for group in _groups(ops):
+                    run.group(group)
+        finally:
+            thread.is_applying = outer
+            self._session.reset(token)
+        run.rejects.sort(key=attrgetter("op"))
+        return run.rejects, run.interrupt
+
+    def set_group(
+        self, hosted: HostedWidget, widget_id: str, values: Sequence[tuple[str, Any]]
+    ) -> tuple[bool, BaseException | None]:
+        """Write several properties that the policy allows, under one hold.
+
+        Returns:
+            Whether they were taken (else nothing changed), and what ended an observer.
+        """
+        thread, names = self._thread, [name for name, _ in values]
+        token = self._widget_id.set(widget_id)
+        thread.group = (hosted, names)
+        try:
+            return hosted.write_together(widget_id, values, self._core.widget)
+        finally:
+            thread.group = None
+            for name in names:
+                self._core.refresh(hosted, name)
+            self._widget_id.reset(token)
+
+    def message(self, hosted: HostedWidget, op: MsgOp) -> list[BaseException]:
+        """Give a custom message to a widget's handlers. Returns what they raised."""
+        token = self._widget_id.set(op.widget_id)
+        try:
+            return hosted.receive_message(op.content, op.buffers)
+        finally:
+            self._widget_id.reset(token)
+
+
+def _groups(ops: Sequence[Op]) -> Iterator[list[tuple[int, Op]]]:
+    """Runs of sets of one widget; everything else alone."""
+
+    def key(indexed: tuple[int, Op]) -> Any:
+        index, op = indexed
+        return op.widget_id if isinstance(op, SetOp) else index
+
+    for _, group in groupby(enumerate(ops), key):
+        yield list(group)
+
+
+class _Run:
+    """One batch under way."""
+
+    def __init__(self, core: WriteCore, writes: Writes, session: Session, seq: int) -> None:
+        self.rejects: list[Reject] = []
+        self.interrupt: BaseException | None = None
+        self._core = core
+        self._writes = writes
+        self._session = session
+        self._seq = seq
+
+    def single(self, op: SetOp) -> None:
+        """Run a batch of one set."""
+        hosted = self._ready(0, op)
+        if hosted is not None:
+            self._set(0, op, hosted)
+
+    def group(self, group: list[tuple[int, Op]]) -> None:
+        """Run ops that belong together."""
+        sets = [
+            (index, op, hosted) for index, op in group if isinstance(op, SetOp) and (hosted := self._ready(index, op))
+        ]
+        if len(sets) > 1 and len({op.property for _, op, _ in sets}) == len(sets):
+            widget_id, hosted = sets[0][1].widget_id, sets[0][2]
+            is_taken, failed = self._writes.set_group(hosted, widget_id, [(op.property, op.value) for _, op, _ in sets])
+            if is_taken:
+                if failed is not None:
+                    self._observer_failed(sets[0][0], sets[0][1], failed)
+                return
+        for index, op, hosted in sets:
+            self._set(index, op, hosted)
+        for index, other in group:
+            if isinstance(other, BadOp):
+                self._reject(index, other.code, other.message)
+            elif isinstance(other, MsgOp):
+                self._message(index, other)
+
+    def _find(self, index: int, op: SetOp | MsgOp) -> HostedWidget | None:
+        hosted, inst = self._core.hosted(op.widget_id), self._core.inst(op.widget_id)
+        if hosted is not None and inst == op.inst and self._session.may_see is None:
+            return hosted
+        can_see = self._session.may_see is None or self._session.may_see(op.widget_id)
+        if hosted is not None and inst == op.inst and can_see:
+            return hosted
+        is_stale = can_see and (hosted is not None or self._core.was_closed(op.widget_id))
+        name = op.property if isinstance(op, SetOp) else ""
+        if is_stale:
+            self._refuse(index, op, "stale_widget", name, f"Widget {op.widget_id} is not that one any more")
+        else:
+            self._refuse(index, op, "unknown_widget", name, f"Widget {op.widget_id} not found")
+        return None
+
+    def _ready(self, index: int, op: SetOp) -> HostedWidget | None:
+        """The widget of an op that may be tried."""
+        hosted = self._find(index, op)
+        if hosted is None:
+            return None
+        refusal = hosted.refusal(op.property)
+        if refusal is not None:
+            error = WriteRefused(refusal[0], op.widget_id, op.property, refusal[1])
+            self._refuse(index, op, error.code, op.property, str(error))
+            return None
+        if op.if_rev is not None and self._core.rev(hosted, op.property) != op.if_rev:
+            error = WriteRefused("conflict", op.widget_id, op.property, "it has changed since")
+            self._refuse(index, op, error.code, op.property, str(error))
+            return None
+        return hosted
+
+    def _set(self, index: int, op: SetOp, hosted: HostedWidget) -> None:
+        # The op before it, or an observer of that, may have let go of the widget.
+        if self._core.inst(op.widget_id) != op.inst:
+            self._find(index, op)
+            return
+        try:
+            failed = self._writes.set(hosted, op.widget_id, op.property, op.value)
+        except WriteRefused as error:
+            self._refuse(index, op, error.code, op.property, str(error))
+        except Exception:  # Such as a trait that cannot say what it expects. No op harms the next one.
+            _log.exception("update of %s.%s failed", op.widget_id, op.property)
+            self._reject(index, "internal", "The update failed; the server's log says why")
+        else:
+            if failed is not None:
+                self._observer_failed(index, op, failed)
+
+    def _message(self, index: int, op: MsgOp) -> None:
+        hosted = self._find(index, op)
+        if hosted is None:
+            return
+        for error in self._writes.message(hosted, op):
+            if not isinstance(error, Exception):
+                self.interrupt = self.interrupt or error
+            _log.error("message handler of %s failed", op.widget_id, exc_info=error)
+            self._reject(index, "handler_failed", f"A handler in Python raised {type(error).__name__}")
+            self._core.emit(HandlerFailed(op.widget_id, error))
+
+    def _observer_failed(self, index: int, op: SetOp, failed: BaseException) -> None:
+        if not isinstance(failed, Exception):
+            self.interrupt = self.interrupt or failed
+        _log.error("observer of %s.%s failed", op.widget_id, op.property, exc_info=failed)
+        self._reject(index, "observer_failed", f"Python took the value; an observer raised {type(failed).__name__}")
+        self._core.emit(ObserverFailed(op.widget_id, op.property, failed))
+
+    def _refuse(self, index: int, op: SetOp | MsgOp, code: UpdateCode, name: str, text: str) -> None:
+        self._reject(index, code, text)
+        connection = self._session.connection
+        connection_id = connection.connection_id if connection is not None else None
+        self._core.emit(WriteWasRefused(connection_id, op.widget_id, name, code))
+
+    def _reject(self, index: int, code: str, text: str) -> None:
+        self.rejects.append(Reject(self._seq, index, code, text))
