@@ -23,9 +23,10 @@ script is perhaps still running: models that are missing, and their edits, wait 
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import msgspec
@@ -59,7 +60,7 @@ from .messages import (
 )
 from .model import Profile, WidgetModel, copy_structure, same_value
 
-_STRIKE_CODES: Final = frozenset({1007, 1009, 4001, 4502})
+_STRIKE_CODES: Final = frozenset({1007, 1009, 4001})
 """Closes that may be about what the oldest batch holds."""
 
 _FIRST_TERMINAL: Final = 4500
@@ -67,6 +68,9 @@ _LAST_TERMINAL: Final = 4999
 _REPLACED: Final = 4004
 _MAX_STRIKES: Final = 2
 _MAX_BACKOFF_DOUBLINGS: Final = 16
+_MAX_LAST_BATCHES: Final = 1_000
+"""More than a queue ever makes: a page that leaves does not wait for acknowledgements."""
+
 _BATCH_BYTES: Final = 128
 """About what a batch takes in a frame beside its ops."""
 
@@ -179,6 +183,8 @@ class ClientConnection:
         self.failure: tuple[int, str] | None = None
         """Close code and reason, once `failed`."""
         self._limits = limits or Limits()
+        # What a server sends is as long as its values are; to refuse it would not make it any shorter.
+        self._incoming = replace(self._limits, max_frame_bytes=sys.maxsize)
         self._profile: Profile = profile
         self._random = random or (lambda: 0.5)
         self._policy = policy
@@ -266,7 +272,7 @@ class ClientConnection:
     def subscribe(self, widget_ids: Literal["*"] | Sequence[str]) -> None:
         """Show these widgets from now on, and no others."""
         self._subscribe = widget_ids
-        if self._welcome is not None:
+        if self.state in ("syncing", "live"):  # Before that, the hello says it.
             self._control.append(Subscribe(widget_ids if widget_ids == "*" else list(widget_ids)))
 
     # Channel: what models ask.
@@ -363,6 +369,7 @@ class ClientConnection:
         self._heard_s = now_s
         self._frame = 0
         self._welcome = None
+        self._control.clear()
         subscribe: Any = self._subscribe if self._subscribe == "*" else list(self._subscribe)
         self._control.append(Hello(subscribe, self._auth, self._resume()))
 
@@ -407,7 +414,7 @@ class ClientConnection:
         self._heard_s = now_s
         self._probe_s = None
         try:
-            message = decode_server_frame(frame, self._limits)
+            message = decode_server_frame(frame, self._incoming)
         except RemoteProtocolError as error:
             if error.code != "unknown_type":  # A newer server may say more than we know.
                 self._events.append(FrameIgnored(error.code))
@@ -442,17 +449,33 @@ class ClientConnection:
         if self._resend:
             self._resend = False
             frames.extend(batch.frame for batch in self._inflight)
-        while self._queue and len(self._inflight) < self._welcome.limits.max_inflight:
-            frames.append(self._cut(self._welcome))
+        frames.extend(self._cut(self._welcome, self._welcome.limits.max_inflight))
         return frames
 
-    def _cut(self, welcome: Welcome) -> str | bytes:
-        """Move the front of the queue into a batch."""
-        ops = self._queue.take(self._room, welcome.limits.max_ops)
-        self._seq += 1
-        batch = SentBatch(self._seq, ops, _encode_batch(self._seq, ops))
-        self._inflight.append(batch)
-        return batch.frame
+    def _cut(self, welcome: Welcome, max_inflight: int) -> Iterator[str | bytes]:
+        """Move the front of the queue into batches, as long as fewer than that are under way."""
+        too_large: list[SlotKey] = []
+        while self._queue and len(self._inflight) < max_inflight:
+            ops = self._queue.take(self._room, welcome.limits.max_ops)
+            if len(ops) == 1 and ops[0].size_bytes > self._room:
+                # Queued before anybody said how much the server takes.
+                too_large.extend(self._too_large(ops[0]))
+                continue
+            self._seq += 1
+            batch = SentBatch(self._seq, ops, _encode_batch(self._seq, ops))
+            self._inflight.append(batch)
+            yield batch.frame
+        self._show(too_large)
+
+    def _too_large(self, op: QueuedOp) -> list[SlotKey]:
+        """Give up an op that no frame can hold. Returns its slot."""
+        text = f"The server takes no frame longer than {self._room} bytes"
+        if isinstance(op, Post):
+            self._message_lost(op, "too_large", text)
+            return []
+        self._unmask(op)
+        self._edit_lost(op, "too_large", text)
+        return [op.key]
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` must be called next, in seconds of the clock of `now_s`; None for never."""
@@ -503,11 +526,10 @@ class ClientConnection:
         """The page goes for good. What can still be sent goes out with the next drain, then a goodbye."""
         if self.is_over:
             return
-        if self._has_transport and self._welcome is not None:
+        if self._has_transport and self._welcome is not None and self.state in ("syncing", "live"):
             self._last_frames = self.frames_to_send(now_s)
             if self.state == "live":
-                while self._queue:
-                    self._last_frames.append(self._cut(self._welcome))
+                self._last_frames.extend(self._cut(self._welcome, max_inflight=len(self._inflight) + _MAX_LAST_BATCHES))
                 # They were sent, and nobody will be there to hear what became of them.
                 self._inflight.clear()
             self._last_frames.append(encode_frame(Bye()))
@@ -687,6 +709,8 @@ class ClientConnection:
             edit.if_rev = None
             self._queue.put(edit)
             self._pending[edit.key] = 1
+        for key in self._orphans:
+            self._pending[key] = self._pending.get(key, 0) + 1
 
     def _repeat_after_restart(self) -> None:
         """Address the edits that are left to the widgets that came back."""

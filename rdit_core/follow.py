@@ -62,7 +62,6 @@ class Follower:
             if code is not None:
                 state[name] = code if name == "_css" and not hasattr(code, "read_text") else str(_text(code))
         self.comm = WidgetComm(owner, WIDGET_TARGET, {"state": state}, comm_id=comm_id)
-        self.comm.on_msg(self._receive)
         obj.observe(self._added, traitlets.All)
         if self._synced:
             obj.observe(self._changed, list(self._synced))
@@ -70,6 +69,8 @@ class Follower:
             # To the front: an observer that raises ends the round, and the value must be known all the same.
             callbacks = obj._trait_notifiers[name]["change"]
             callbacks.insert(0, callbacks.pop(callbacks.index(self._changed)))
+        # Last: it makes us known, and whoever hears of that may set something.
+        self.comm.on_msg(self._receive)
 
     def _obj(self) -> traitlets.HasTraits:
         """Whom a comm that came to be here belongs to; the name is the one that anywidget's descriptor uses."""
@@ -83,6 +84,9 @@ class Follower:
 
     def _changed(self, change: Any) -> None:
         name = change["name"]
+        if name in _LONG_WAY:
+            self.comm.send({"method": "update", "state": {name: read_trait(self._object, name)}})
+            return
         to_json = self._synced[name].metadata.get("to_json")
         value = getattr(self._object, name)
         self._report(self.comm, name, value if to_json is None else to_json(value, self._object), to_json is None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
 from typing import Any, Final
@@ -207,11 +208,21 @@ class HostedWidget:
             Whether they were taken; if not, nothing changed and nobody was notified. And what ended an observer.
         """
         widget = self.widget
+        if widget._cross_validation_lock:
+            return False, None  # Somebody else holds it, and that hold would not put our values back.
+        try:
+            taken = [(name, self._from_page(widget_id, self.trait(name), value, find)) for name, value in values]
+        except Exception:
+            return False, None
         before = [self.raw(name) for name, _ in values]
         try:
             with widget.hold_trait_notifications():
-                for name, value in values:
-                    setattr(widget, name, self._from_page(widget_id, self.trait(name), value, find))
+                for name, value in taken:
+                    with _as_trait_error():
+                        setattr(widget, name, value)
+                for name, _ in taken:
+                    with _as_trait_error():
+                        self.trait(name)._cross_validate(widget, self.raw(name))
         except BaseException as error:
             # A hold that fails puts everything back; what comes after its validators comes from an observer.
             if any(self.raw(name) is not old for (name, _), old in zip(values, before, strict=True)):
@@ -260,6 +271,19 @@ class HostedWidget:
             except BaseException as error:
                 errors.append(error)
         return errors
+
+
+@contextmanager
+def _as_trait_error() -> Iterator[None]:
+    """A hold puts values back for a `TraitError` and for nothing else; a validator may raise what it likes. So inside
+    of the hold they are asked once more than traitlets asks them, and what they raise is made one.
+    """
+    try:
+        yield
+    except traitlets.TraitError:
+        raise
+    except Exception as error:
+        raise traitlets.TraitError("refused") from error
 
 
 def _has_dispatcher(widget: Any) -> bool:

@@ -528,6 +528,7 @@ class WidgetManager:
         with self.lock:
             hosted = self._by_comm[comm]
             hosted.widget = target
+            hosted.follower = widget if isinstance(widget, Follower) else None
             self._by_object[id(target)] = hosted
         if is_ipywidget(target):
             take_shortcut(target, comm, self.comm_changed)
@@ -787,10 +788,8 @@ class WidgetManager:
             self._layouts.take(widget)
             give_comm(self, widget, widget_id)
             return self._hosted[widget_id]
-        follower = Follower(self, widget, widget_id, self.comm_changed)
-        hosted = self._hosted[widget_id]
-        hosted.follower = follower
-        return hosted
+        Follower(self, widget, widget_id, self.comm_changed)
+        return self._hosted[widget_id]
 
     def _opened(self, widget_id: str, hosted: HostedWidget) -> None:
         """An id names a widget from here on: tell pages and host."""

@@ -253,7 +253,7 @@ class Sync(msgspec.Struct, frozen=True, tag="sync", omit_defaults=True):
     msgs: list[Message] = []
     rejects: list[Reject] = []
     lost_msgs: int = 0
-    """How many messages were lost before those in `msgs`."""
+    """When not 0: the messages up to this number that the client has not seen will never come."""
 
 
 ClientMessage = Hello | Batch | SyncAck | Subscribe | Report | Ping | Pong | Bye

@@ -529,7 +529,7 @@ class ServerConnection:
 
     def _refuse(self, error: RemoteProtocolError, now_s: float) -> None:
         with self._core.lock:
-            self._bad_frames += 1
+            self._bad_frames += error.code != "unknown_type"  # A newer client may say what we do not know.
             self._events.append(FrameRefused(error.code))
             if self._bad_frames >= self._limits.max_bad_frames:
                 self._fail("bad_protocol", f"{self._bad_frames} frames were no messages, the last: {error}", now_s)
@@ -833,6 +833,9 @@ class ServerConnection:
         for one in session.messages_after(self._sent_n):
             if messages and room is not None and one.size_bytes > room:
                 break  # The next `sync` has them.
+            if not session.shows(one.widget_id):
+                self._sent_n = one.n  # Of a widget that the page does not ask for any more. It sees a gap.
+                continue
             index = len(messages)
             if one.content.buffers or one.content.specials:
                 values.append((("msgs", index, "content"), one.content))

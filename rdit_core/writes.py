@@ -290,16 +290,20 @@ class _Run:
             error = WriteRefused(refusal[0], op.widget_id, op.property, refusal[1])
             self._refuse(index, op, error.code, op.property, str(error))
             return None
-        if op.if_rev is not None and self._core.rev(hosted, op.property) != op.if_rev:
+        if op.if_rev is not None and self._has_changed(hosted, op):
             error = WriteRefused("conflict", op.widget_id, op.property, "it has changed since")
             self._refuse(index, op, error.code, op.property, str(error))
             return None
         return hosted
 
+    def _has_changed(self, hosted: HostedWidget, op: SetOp) -> bool:
+        # Looked at first: inside of a hold, a trait may have been set that nobody has been notified of.
+        self._core.refresh(hosted, op.property)
+        return self._core.rev(hosted, op.property) != op.if_rev
+
     def _set(self, index: int, op: SetOp, hosted: HostedWidget) -> None:
-        # The op before it, or an observer of that, may have let go of the widget.
-        if self._core.inst(op.widget_id) != op.inst:
-            self._find(index, op)
+        # The op before it, or an observer of that, may have let go of the widget, or changed the slot.
+        if index and self._ready(index, op) is not hosted:
             return
         try:
             failed = self._writes.set(hosted, op.widget_id, op.property, op.value)

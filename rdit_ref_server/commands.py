@@ -24,6 +24,7 @@ from typing import Final, NoReturn, TextIO
 from urllib.parse import quote
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from rdit_core import Limits, origin_of
 
@@ -52,6 +53,8 @@ examples:
   rdit serve plot.py --no-browser -- a.csv   sys.argv is ['plot.py', 'a.csv'] in the script
   rdit serve app.py --allow-origin http://localhost:5173
                                              for a front end of your own that is served from there
+  rdit serve app.py --public-url http://localhost:9000
+                                             behind ssh -L 9000:localhost:8765, a container's port, a reverse proxy
 
 Top-level expressions of the script are displayed, as in a notebook; end one with `;` to hide it. Widgets are live while
 the server runs. Ctrl-C ends it.
@@ -78,25 +81,13 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         token=options.token,
         allowed_origins=options.allow_origin,
         names=_own_names() if _is_wildcard(options.host) else (),
+        public_origin=options.public_url,
     )
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
     kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000))
     script = Script(options.script, tuple(options.arguments))
     _log_to(sys.stderr, options.token)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(kernel, script, rules),
-            ws="websockets-sansio",
-            ws_max_size=limits.max_frame_bytes * FRAME_HEADROOM,
-            # Compressing costs more than it saves on the machine itself, and invites compression bombs elsewhere.
-            ws_per_message_deflate=False,
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=_CLOSE_S,
-        )
-    )
+    server = _web_server(create_app(kernel, script, rules), limits)
 
     def serve_pages() -> None:
         with terminal_only():
@@ -109,7 +100,7 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
             return 2
         time.sleep(0.005)
 
-    address = _address(options.host, port, options.token)
+    address = _address(options.public_url or f"http://{_dialled(options.host)}:{port}", options.token)
     print(f"rdit: serving at {address}", flush=True)
     if options.browser and _has_display():
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
@@ -117,9 +108,29 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     kernel.on_stop(_leave_after(_GRACE_S, sys.stderr))
     kernel.run(script)
     kernel.serve_forever(handle_signals=True)
+    # With a reason, so that pages know that they may come back.
+    kernel.manager.close_connections(time.monotonic())
     server.should_exit = True
     web.join(_CLOSE_S + 1)
     return 0
+
+
+def _web_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
+    """The web server as this command runs it, not started yet."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_max_size=limits.max_frame_bytes * FRAME_HEADROOM,
+            # Compressing costs more than it saves on the machine itself, and invites compression bombs elsewhere.
+            ws_per_message_deflate=False,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=_CLOSE_S,
+        )
+    )
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -153,6 +164,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         default=[],
         help="let pages of this origin in as well; may be repeated",
     )
+    parser.add_argument(
+        "--public-url",
+        metavar="URL",
+        help="where a forwarder shows this server: a port of ssh -L or of a container, a reverse proxy",
+    )
     options = parser.parse_args(own)
     options.arguments = arguments
     _check(options, parser.error)
@@ -170,6 +186,8 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
     for origin in options.allow_origin:
         if origin_of(origin) is None:
             refuse(f"--allow-origin takes an origin such as http://localhost:5173, got {origin}")
+    if options.public_url is not None and not _is_public_url(options.public_url):
+        refuse(f"--public-url takes an address without a path, such as http://localhost:9000, got {options.public_url}")
     if options.host == "":
         # To the socket library an empty name means every interface.
         refuse("--host must not be empty; to listen on every interface say so: --host 0.0.0.0")
@@ -215,6 +233,10 @@ def _fail(reason: str) -> NoReturn:
     raise SystemExit(2)
 
 
+def _is_public_url(url: str) -> bool:
+    return origin_of(url) is not None and url.lower().startswith(("http:", "https:"))
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -241,11 +263,14 @@ def _own_names() -> Iterable[str]:
     return sorted(name for name in names if name)
 
 
-def _address(host: str, port: int, token: str | None) -> str:
+def _dialled(host: str) -> str:
+    """What to write in an address to reach a server that listens at a host."""
     name = DEFAULT_HOST if _is_wildcard(host) else host
-    if ":" in name and not name.startswith("["):
-        name = f"[{name}]"
-    return f"http://{name}:{port}/" + (f"?token={quote(token)}" if token is not None else "")
+    return f"[{name}]" if ":" in name and not name.startswith("[") else name
+
+
+def _address(origin: str, token: str | None) -> str:
+    return origin.rstrip("/") + "/" + (f"?token={quote(token)}" if token is not None else "")
 
 
 def _has_display() -> bool:

@@ -51,7 +51,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from rdit_core import Limits, WidgetManager
-from rdit_core.events import MessageDropped, ObserverFailed, ValueSkipped
+from rdit_core.events import FrontEndFailed, HandlerFailed, MessageDropped, ObserverFailed, ValueSkipped
 
 from .esm import ModuleStore
 from .interrupts import Interrupts
@@ -308,6 +308,8 @@ class Kernel:
         unsubscribe = [
             manager.on("pending", self._schedule_apply),
             manager.on("observer_failed", self._on_observer_failed),
+            manager.on("handler_failed", self._on_observer_failed),
+            manager.on("front_end_failed", self._on_front_end_failed),
             manager.on("unserializable_value", self._on_value_skipped),
             manager.on("message_dropped", self._on_message_dropped),
         ]
@@ -461,9 +463,18 @@ class Kernel:
         with self._user_code():
             self._loop.run_until_complete(settle())
 
-    def _on_observer_failed(self, event: ObserverFailed) -> None:
+    def _on_observer_failed(self, event: ObserverFailed | HandlerFailed) -> None:
         self._failed_observer = event.error
         self._log_error(event.error, self._statement_of(event.widget_id))
+
+    def _on_front_end_failed(self, event: FrontEndFailed) -> None:
+        """The page shows the error itself; this is for whoever watches the terminal. It may come on any thread."""
+        said = f"({event.stage[:50]}): {event.message[:1000]}"
+        # A terminal obeys what it is sent, and a page may send anything.
+        text = "".join(letter if letter.isprintable() else " " for letter in said)
+        real = sys.stderr
+        if isinstance(real, LogStream):
+            real.write_through(f"rdit: widget {event.widget_id} failed in its page {text}\n")
 
     def _on_value_skipped(self, event: ValueSkipped) -> None:
         sys.stderr.write(

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
@@ -75,18 +75,26 @@ class AccessRules:
     allowed_origins: frozenset[str] = frozenset()
     """Origins besides our own, as `scheme://host:port`: front ends that are served from elsewhere."""
     port: int = 80
-    scheme: str = "http"
+    public_origin: str | None = None
+    """Where a forwarder shows this server, if there is one: another name or port, perhaps with TLS."""
 
     def __post_init__(self) -> None:
         if self.token is not None and not is_token(self.token):
             raise ValueError("a token must be 8 to 256 characters of A-Z a-z 0-9 . _ ~ -")
-        for origin in self.allowed_origins:
+        for origin in (*self.allowed_origins, *([] if self.public_origin is None else [self.public_origin])):
             if origin_of(origin) is None:
                 raise ValueError(f"expected an origin such as http://localhost:3000, got {origin!r}")
 
     @classmethod
     def for_address(
-        cls, host: str, port: int, *, token: str | None, allowed_origins: Iterable[str] = (), names: Iterable[str] = ()
+        cls,
+        host: str,
+        port: int,
+        *,
+        token: str | None,
+        allowed_origins: Iterable[str] = (),
+        names: Iterable[str] = (),
+        public_origin: str | None = None,
     ) -> AccessRules:
         """Rules of a server that listens at an address.
 
@@ -96,13 +104,16 @@ class AccessRules:
             token: what a visitor must know; None for nothing.
             allowed_origins: origins besides our own.
             names: further host names to answer to.
+            public_origin: where a forwarder shows the server; it answers to that name too, and its pages are its own.
         """
         bracketed = (f"[{name}]" if ":" in name and not name.startswith("[") else name for name in (host, *names))
         hosts = {f"{name.lower()}:{port}" for name in (*LOOPBACK_NAMES, *bracketed)}
         if port == 80:
             # Browsers leave out the default port.
             hosts |= {name.removesuffix(":80") for name in hosts}
-        return cls(frozenset(hosts), token, frozenset(allowed_origins), port)
+        if public_origin is not None:
+            hosts.add(_host_of(public_origin))
+        return cls(frozenset(hosts), token, frozenset(allowed_origins), port, public_origin)
 
     @property
     def cookie(self) -> str:
@@ -112,7 +123,12 @@ class AccessRules:
     @property
     def origins(self) -> frozenset[str]:
         """Every origin that may ask, our own included."""
-        return self.allowed_origins | {f"{self.scheme}://{host}" for host in self.hosts}
+        return self.allowed_origins | {f"{self.scheme_at(host)}://{host}" for host in self.hosts}
+
+    def scheme_at(self, host: str | None) -> str:
+        """What pages that were opened under a host name came by: `https` where the forwarder speaks it, else `http`."""
+        is_public = self.public_origin is not None and host == _host_of(self.public_origin)
+        return str(self.public_origin).partition(":")[0].lower() if is_public else "http"
 
 
 class Gate:
@@ -231,7 +247,7 @@ class _Asking:
             httponly=True,
             samesite="strict",
             path="/",
-            secure=self._rules.scheme == "https",
+            secure=self._rules.scheme_at(self.host) == "https",
         )
         return response
 
@@ -276,7 +292,7 @@ def security_headers(host: str | None, rules: AccessRules) -> Mapping[str, str]:
     connect = "'self'"
     if host is not None and host in rules.hosts:
         # In some versions of WebKit 'self' does not cover a WebSocket to the same place.
-        connect += f" {'wss' if rules.scheme == 'https' else 'ws'}://{host}"
+        connect += f" {'wss' if rules.scheme_at(host) == 'https' else 'ws'}://{host}"
     return {
         "content-security-policy": (
             "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -313,6 +329,12 @@ def _refusal(verdict: Verdict, status: int, *, as_page: bool = False) -> Respons
     if status == 401:
         response.headers["www-authenticate"] = "Bearer"
     return response
+
+
+def _host_of(origin: str) -> str:
+    """The `Host` header that a browser sends to an origin, in lower case: the default port is left out."""
+    parts = urlsplit(origin.lower())
+    return parts.netloc.removesuffix(":443" if parts.scheme == "https" else ":80")
 
 
 def _from_base64url(text: str) -> str:

@@ -65,7 +65,7 @@ class Page:
 
     def dial(self, manager=None):
         """Open a transport, to another manager if one is given. The old end of the server is not told."""
-        self.manager = manager or self.manager
+        self.manager = self.manager if manager is None else manager  # Not by truth: one without widgets is false.
         self.client.hint_online(self.now)
         assert self.client.wants_transport
         self.server = self.manager.connect(mode="v1", now_s=self.now, **self._connect)

@@ -14,7 +14,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from rdit_core import Limits
 from rdit_ref_server import commands
+from rdit_ref_server.app import create_app
+from rdit_ref_server.security import AccessRules
 
 from .conftest import COUNTER, PATIENCE_S
 
@@ -84,7 +87,7 @@ def serve(tmp_path):
     def start(source, *arguments):
         script = tmp_path / "script.py"
         script.write_text(source, encoding="utf-8")
-        started.append(Served(script, "--port", "0", "--no-browser", *arguments))
+        started.append(Served(script, *([] if "--port" in arguments else ["--port", 0]), "--no-browser", *arguments))
         return started[-1]
 
     yield start
@@ -213,6 +216,45 @@ def test_a_token_of_ones_own_is_used(serve):
     assert serve("", "--token", "my-own-token").ready().token == "my-own-token"
 
 
+def test_behind_a_forwarder_the_ready_line_has_its_address_and_requests_by_it_are_let_in(serve):
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    served = serve("", "--port", port, "--public-url", "http://Forwarder.test:9000").ready()
+    assert served.origin == "http://Forwarder.test:9000"
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/status")
+    request.add_header("Authorization", f"Bearer {served.token}")
+    request.add_header("Host", "forwarder.test:9000")
+    request.add_header("Origin", "http://forwarder.test:9000")
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        assert json.loads(answer.read())["script"] == "script.py"
+    request.add_header("Host", "elsewhere.test:9000")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=PATIENCE_S)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NODELAY"), reason="no such option on this platform")
+def test_no_small_frame_waits_for_another_one(running):
+    """Nagle's algorithm and delayed acknowledgements together would cost an edit 40 ms."""
+    running.run(COUNTER + "counter\n")
+    listener = commands._listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    app = create_app(running.kernel, running.script, AccessRules.for_address("127.0.0.1", port, token=None))
+    server = commands._web_server(app, Limits())
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        with connect(f"ws://127.0.0.1:{port}/ws/widgets", origin=f"http://127.0.0.1:{port}") as page:
+            page.send(json.dumps({"type": "widget_update", "widget_id": "3.0", "property": "value", "value": 1}))
+            assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "ack"
+            (transport,) = [one.transport for one in server.server_state.connections]
+            accepted = transport.get_extra_info("socket")
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
 def test_a_thread_of_the_script_does_not_keep_the_process(serve):
     served = serve(
         "import threading\nthreading.Thread(target=threading.Event().wait).start()\nprint('started')\n"
@@ -243,6 +285,9 @@ def test_a_missing_file_is_said_in_one_line(capsys, tmp_path):
         (["--port", "65536"], "--port must be 0 to 65535"),
         (["--port", "x"], "invalid int value"),
         (["--allow-origin", "*"], "--allow-origin takes an origin"),
+        (["--public-url", "example.org"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/path"], "--public-url takes an address"),
+        (["--public-url", "ws://example.org"], "--public-url takes an address"),
         (["--host", ""], "--host must not be empty"),
         (["--host", "no.such.host.invalid"], "cannot listen at no.such.host.invalid"),
         (["--token", ""], "--token must be"),
@@ -263,7 +308,8 @@ def test_help_has_examples(capsys):
     text = capsys.readouterr().out
     assert text.startswith("usage: rdit serve SCRIPT.py")
     assert "examples:" in text
-    for option in ("--host", "--port", "--no-browser", "--token", "--no-token", "--allow-origin", "-- ARGS"):
+    options = ("--host", "--port", "--no-browser", "--token", "--no-token", "--allow-origin", "--public-url", "-- ARGS")
+    for option in options:
         assert option in text
 
 
@@ -292,8 +338,9 @@ def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(c
 
 def test_a_server_that_listens_everywhere_knows_its_own_names():
     assert socket.gethostname() in commands._own_names()
-    assert commands._address("0.0.0.0", 1, None) == "http://127.0.0.1:1/"
-    assert commands._address("::1", 1, "t~k") == "http://[::1]:1/?token=t~k"
+    assert [commands._dialled(host) for host in ("0.0.0.0", "::1", "[::1]")] == ["127.0.0.1", "[::1]", "[::1]"]
+    assert commands._address("http://127.0.0.1:1", None) == "http://127.0.0.1:1/"
+    assert commands._address("https://example.org/", "t~k") == "https://example.org/?token=t~k"
 
 
 @pytest.mark.parametrize(

@@ -316,3 +316,41 @@ def test_the_default_port_may_be_left_out():
 
 def test_an_ipv6_address_is_written_in_brackets():
     assert "[fe80::1]:8765" in AccessRules.for_address("fe80::1", 8765, token=None).hosts
+
+
+def test_behind_a_forwarder_its_name_and_its_scheme_are_ours(site):
+    rules = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN, public_origin="https://Widgets.example.org:443/")
+    assert {"widgets.example.org", HOST} <= rules.hosts
+    assert {"https://widgets.example.org", ORIGIN} <= rules.origins
+    site.app.user_middleware[0].kwargs["rules"] = rules
+    site.app.middleware_stack = None
+    with TestClient(site.app, base_url="https://widgets.example.org", follow_redirects=False) as client:
+        answer = client.get(f"/?token={TOKEN}")
+        assert "Secure" in answer.headers["set-cookie"]
+        headers = {"authorization": f"Bearer {TOKEN}", "origin": "https://widgets.example.org"}
+        answer = client.get("/", headers=headers)
+        assert answer.status_code == 200
+        assert "connect-src 'self' wss://widgets.example.org;" in answer.headers["content-security-policy"]
+        assert "access-control-allow-origin" not in answer.headers, "it is no foreign origin"
+        assert client.get("/", headers={**headers, "origin": "http://widgets.example.org"}).status_code == 403
+    with TestClient(site.app, base_url=ORIGIN, follow_redirects=False) as client:
+        answer = client.get(f"/?token={TOKEN}")
+        assert "Secure" not in answer.headers["set-cookie"]
+        assert f"ws://{HOST};" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:9000", "localhost:9000"),
+        ("http://example.org:80", "example.org"),
+        ("https://[::1]:8443/", "[::1]:8443"),
+    ],
+)
+def test_a_public_address_names_the_host_as_a_browser_does(origin, host):
+    assert host in AccessRules.for_address("127.0.0.1", 1, token=None, public_origin=origin).hosts
+
+
+def test_a_public_address_must_be_an_origin():
+    with pytest.raises(ValueError, match="expected an origin"):
+        AccessRules.for_address("127.0.0.1", 1, token=None, public_origin="https://example.org/path")
