@@ -224,6 +224,8 @@ class ClientConnection:
         self._absent: dict[str, RemoteWidget] = {}
         """Widgets of the server before, which the present one does not have yet. Their models are open."""
         self._absent_until_s = 0.0
+        self._returned: dict[str, int] = {}
+        """While the first `sync` of another server is applied: the inst that a widget had which came back."""
         self._orphans: dict[SlotKey, Edit] = {}
         """Their edits."""
         self._unsettled: dict[SlotKey, EncodedValue | None] = {}
@@ -598,6 +600,11 @@ class ClientConnection:
         if sync.frame != self._frame + 1:
             self._step("silence")  # A frame is missing: nothing that comes now can be trusted to be complete.
             return
+        if any(self._is_unknown(*entry) for entry in sync.same):
+            # We gave that batch up, and it arrived all the same. The resume brings the value.
+            self._control.clear()
+            self._step("silence")
+            return
         self._frame = sync.frame
         self._control.append(SyncAck(sync.frame))
         self._parts.append(sync)
@@ -621,7 +628,7 @@ class ClientConnection:
                 self._confirm(widget_id, inst, name, value, rev, touched)
             for widget_id, inst, name, seq, index, rev in part.same:
                 own = self._sent_value(seq, index)
-                if own is not None:
+                if own is not None:  # Of a widget that we know: see `_is_unknown`.
                     self._confirm(widget_id, inst, name, decode(own), rev, touched)
             for widget_id, inst in part.close:
                 self._close(widget_id, inst)
@@ -637,6 +644,7 @@ class ClientConnection:
         if is_restart:
             self._absent_until_s = now_s + self._limits.return_s
             self._repeat_after_restart()
+            self._returned.clear()
         settled = self._settle(last.ack or 0, touched)
         self.rev = max(self.rev, last.rev)
         if self.state == "syncing":
@@ -718,9 +726,11 @@ class ClientConnection:
         for op in self._queue.clear():
             assert isinstance(op, Edit), "messages went when the server was forgotten"
             widget = self.widgets.get(op.widget_id)
-            if op.widget_id in self._absent:
+            absent = self._absent.get(op.widget_id)
+            # An edit may be older than the widget that had its id last.
+            if absent is not None and absent.inst == op.inst:
                 self._orphans[op.key] = op
-            elif widget is not None and op.name in widget.writable:
+            elif widget is not None and self._returned.get(op.widget_id) == op.inst and op.name in widget.writable:
                 op.inst = widget.inst
                 self._queue.put(op)
                 reapplied += 1
@@ -762,11 +772,14 @@ class ClientConnection:
         if absent is not None:
             present = self.widgets[widget_id] = absent
         if present is not None and not is_restart and absent is None and present.inst == opened.inst:
+            present.writable = frozenset(opened.writable)
+            present.esm, present.esm_url = opened.esm, opened.esm_url
             for name, (value, rev) in opened.props.items():
                 self._confirm(widget_id, opened.inst, name, value, rev, touched)
             return
         confirmed = {name: (value, rev) for name, (value, rev) in opened.props.items()}
         if present is not None and (is_restart or absent is not None) and present.kind == opened.kind:
+            self._returned[widget_id] = present.inst
             present.inst, present.confirmed = opened.inst, confirmed
             present.writable = frozenset(opened.writable)
             present.esm, present.esm_url = opened.esm, opened.esm_url
@@ -830,6 +843,14 @@ class ClientConnection:
                 op = batch.ops[index]
                 return op.value if isinstance(op, Edit) else None
         return None
+
+    def _is_unknown(self, widget_id: str, inst: int, name: str, seq: int, index: int, rev: int) -> bool:
+        """Whether `same` names a value that we do not have, and should."""
+        widget = self.widgets.get(widget_id)
+        if widget is None or widget.inst != inst or self._sent_value(seq, index) is not None:
+            return False
+        confirmed = widget.confirmed.get(name)
+        return confirmed is None or confirmed[1] < rev
 
     def _unmask(self, edit: Edit) -> None:
         left = self._pending.get(edit.key, 0) - 1

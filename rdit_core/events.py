@@ -71,6 +71,14 @@ class ValueSkipped:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueRounded:
+    """Python set an integer beyond 2**53 - 1, which a page in JavaScript rounds. Told once per trait."""
+
+    widget_id: str
+    property: str
+
+
+@dataclass(frozen=True, slots=True)
 class HandlerFailed:
     """A handler of a page's custom message raised. `error` has its traceback."""
 
@@ -105,6 +113,7 @@ HostEvent = (
     | ObserverFailed
     | HandlerFailed
     | FrontEndFailed
+    | ValueRounded
     | ValueSkipped
     | MessageDropped
 )
@@ -118,6 +127,7 @@ EVENT_NAMES = {
     ObserverFailed: "observer_failed",
     HandlerFailed: "handler_failed",
     FrontEndFailed: "front_end_failed",
+    ValueRounded: "value_rounded",
     ValueSkipped: "unserializable_value",
     MessageDropped: "message_dropped",
 }

@@ -27,6 +27,8 @@ WIDGET_REFERENCE: Final = "IPY_MODEL_"
 _MISSING: Final = object()
 _SCALARS: Final = frozenset((int, float, str, bool, type(None)))
 """Of exactly these types a value holds no bytes."""
+_SAME_IN_JSON: Final = _SCALARS - {bool}
+"""And of these Python takes none for another that JSON would not."""
 
 
 def is_ipywidget(widget: Any) -> bool:
@@ -90,6 +92,8 @@ class HostedWidget:
         self.is_serialized = False
         self.writers: set[int] = set()
         """Idents of the threads that changed it so far; more than one makes the manager read again after a commit."""
+        self.rounded: set[str] = set()
+        """Properties of which it was said that pages round them."""
         self.layout_id: str | None = None
         self.follower: Follower | None = None
         """For a plain `HasTraits`."""
@@ -238,7 +242,7 @@ class HostedWidget:
         """
         from_json = trait.metadata.get("from_json")
         declared = trait if from_json is None else None  # A deserializer takes what it takes, and memoryviews.
-        if declared is not None and _is_wrong_type(declared, value):
+        if declared is not None and type(value) not in _SAME_IN_JSON and _is_wrong_type(declared, value):
             raise WriteRefused("invalid_value", widget_id, trait.name, f"expected {trait.info()}")
         if type(value) not in _SCALARS and _holds_bytes(value):
             value = _as_buffers(declared, value)

@@ -56,6 +56,7 @@ from .events import (
     HostEvent,
     MessageDropped,
     ObserverFailed,
+    ValueRounded,
     ValueSkipped,
     WidgetClosed,
     WidgetOpened,
@@ -66,7 +67,7 @@ from .frames import require_widget_id
 from .hosted import WIDGET_REFERENCE, HostedWidget, forget_instance, give_comm, is_hostable, is_ipywidget
 from .layouts import Layouts, is_layout_state
 from .limits import VALUE_DEPTH, Limits
-from .messages import Op, Output, Reject, Report, WidgetUpdate
+from .messages import MAX_COUNT, Op, Output, Reject, Report, WidgetUpdate
 from .policy import WritePolicy
 from .server import CLOSE_CODES, Description, PendingBatch, ServerConnection
 from .session import Session, Sessions
@@ -133,6 +134,7 @@ class WidgetManager:
         self.epoch: Final = epoch or secrets.token_hex(16)
         self.limits: Final = limits or Limits()
         self.lock = threading.RLock()
+        self._value_depth = self.limits.max_depth - VALUE_DEPTH
         self._ids = ids or (lambda: str(uuid.uuid4()))
         self._widgets: dict[str, Any] = {}
         self._hosted: dict[str, HostedWidget] = {}
@@ -470,8 +472,9 @@ class WidgetManager:
         """Call back on a host event; returns what ends it.
 
         `pending` (no argument): something waits for `apply_pending`. `connected disconnected opened closed
-        write_refused observer_failed handler_failed front_end_failed unserializable_value message_dropped`: with the
-        record from `events`. Called on the thread on which it happened; an exception in a callback is logged.
+        write_refused observer_failed handler_failed front_end_failed value_rounded unserializable_value
+        message_dropped`: with the record from `events`. Called on the thread on which it happened; an exception in a
+        callback is logged.
 
         Raises:
             ValueError: no such event.
@@ -652,6 +655,8 @@ class WidgetManager:
         """
         with self.lock:
             self._is_owing = False
+            if not self._owed:
+                return
             owed, self._owed = self._owed, {}
         for connection in owed:
             connection.wake()
@@ -834,9 +839,12 @@ class WidgetManager:
                 continue
             try:
                 shown = self._layouts.fold(hosted, value) if name == _LAYOUT else value
-                encoded[name] = encode(shown, max_depth=self.limits.max_depth - VALUE_DEPTH)
+                encoded[name] = encode(shown, max_depth=self._value_depth)
             except UnserializableValue as error:
                 self._skipped(hosted, name, error)
+            else:
+                if type(shown) is int and abs(shown) > MAX_COUNT:
+                    self._rounded(hosted, name)
         woken: dict[AnyConnection, None] = {}
         changed = False
         with self.lock:
@@ -853,7 +861,7 @@ class WidgetManager:
     def _commit_one(self, hosted: HostedWidget, name: str, value: Any) -> None:
         """`_commit` of one property, for the many that come one by one."""
         try:
-            encoded = encode(value, max_depth=self.limits.max_depth - VALUE_DEPTH)
+            encoded = encode(value, max_depth=self._value_depth)
         except UnserializableValue as error:
             self._skipped(hosted, name, error)
             return
@@ -866,6 +874,14 @@ class WidgetManager:
             if self._connections:
                 self._mark(hosted, name, woken)
         self._wake(woken)
+        if type(value) is int and abs(value) > MAX_COUNT:
+            self._rounded(hosted, name)
+
+    def _rounded(self, hosted: HostedWidget, name: str) -> None:
+        if name not in hosted.rounded:
+            hosted.rounded.add(name)
+            _log.warning("%s.%s is beyond 2**53 - 1: pages round it", hosted.comm.comm_id, name)
+            self.emit(ValueRounded(hosted.comm.comm_id, name))
 
     def _skipped(self, hosted: HostedWidget, name: str, error: UnserializableValue) -> None:
         _log.warning("value of %s.%s skipped: %s", hosted.comm.comm_id, name, error)
@@ -875,7 +891,7 @@ class WidgetManager:
         self, hosted: HostedWidget, content: Any, buffers: Sequence[Any], sessions: Sequence[Session] | None
     ) -> None:
         """Keep a custom message for every session that shows the widget, or for these."""
-        encoded = encode(content, max_depth=self.limits.max_depth - VALUE_DEPTH)
+        encoded = encode(content, max_depth=self._value_depth)
         copies = tuple(bytes(data) if not isinstance(data, memoryview) else data.tobytes() for data in buffers)
         woken: dict[AnyConnection, None] = {}
         with self.lock:

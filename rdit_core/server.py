@@ -202,7 +202,7 @@ class PendingBatch:
                 # Perhaps by millions, and all of them refused already.
                 rejects = [Reject(seq, 0, "too_large", "The batch has too many ops")]
             else:
-                if self.size_bytes >= _OWN_VALUE_BYTES:
+                if self.size_bytes >= _OWN_VALUE_BYTES and self.connection.is_open:
                     self.connection.remember(self.batch)
                 rejects, interrupt = self.core.apply_batch(session, seq, self.batch.ops)
         except Exception:  # No batch harms the next one.
@@ -458,7 +458,7 @@ class ServerConnection:
         """Keep the large values of a batch that is about to be applied, so that they need not be sent back."""
         for index, op in enumerate(batch.ops):
             if isinstance(op, SetOp):
-                value = encode(op.value)
+                value = encode(op.value, max_depth=self._limits.max_depth)
                 if value.size_bytes >= _OWN_VALUE_BYTES:
                     with self._core.lock:
                         self._own_values[op.widget_id, op.property] = _OwnValue(value, batch.seq, index)

@@ -51,7 +51,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from rdit_core import Limits, WidgetManager
-from rdit_core.events import FrontEndFailed, HandlerFailed, MessageDropped, ObserverFailed, ValueSkipped
+from rdit_core.events import FrontEndFailed, HandlerFailed, MessageDropped, ObserverFailed, ValueRounded, ValueSkipped
 
 from .esm import ModuleStore
 from .interrupts import Interrupts
@@ -311,6 +311,7 @@ class Kernel:
             manager.on("handler_failed", self._on_observer_failed),
             manager.on("front_end_failed", self._on_front_end_failed),
             manager.on("unserializable_value", self._on_value_skipped),
+            manager.on("value_rounded", self._on_value_rounded),
             manager.on("message_dropped", self._on_message_dropped),
         ]
         manager.install()
@@ -475,6 +476,11 @@ class Kernel:
         real = sys.stderr
         if isinstance(real, LogStream):
             real.write_through(f"rdit: widget {event.widget_id} failed in its page {text}\n")
+
+    def _on_value_rounded(self, event: ValueRounded) -> None:
+        sys.stderr.write(
+            f"rdit: property {event.property!r} of widget {event.widget_id} is beyond 2**53 - 1: JavaScript rounds it\n"
+        )
 
     def _on_value_skipped(self, event: ValueSkipped) -> None:
         sys.stderr.write(

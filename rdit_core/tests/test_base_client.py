@@ -1,4 +1,5 @@
 import json
+import logging
 
 import pytest
 
@@ -72,6 +73,20 @@ def test_what_waits_is_one_value_per_slot_and_the_last_edited_goes_last(client, 
     assert client.frames_to_send() == []
     client.opened()
     assert sent(client) == [("q", -999), ("p", "end")]
+
+
+def test_a_custom_message_is_not_lost_silently(model, caplog):
+    with caplog.at_level(logging.WARNING):
+        model.send({"kind": "ping"}, None, [b"x"])
+    assert "base mode carries none" in caplog.text
+
+
+def test_of_edits_that_are_saved_together_one_that_cannot_be_sent_takes_no_other_along(client, model):
+    model.set("p", object())
+    model.set("q", 5)
+    with pytest.raises(UnserializableValue):
+        model.save_changes()
+    assert sent(client) == [("q", 5)]
 
 
 def test_an_edit_is_a_snapshot_and_what_cannot_be_sent_is_refused_at_once(client, model):

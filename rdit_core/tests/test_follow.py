@@ -221,6 +221,23 @@ def test_values_that_are_set_from_threads_end_with_what_stands(manager, peer, co
     assert opened(manager)["value"] == counter.value
 
 
+def test_a_value_without_a_json_form_is_skipped_and_pages_keep_the_one_before(manager, peer, counter, caplog):
+    skipped = []
+    manager.on("unserializable_value", skipped.append)
+    counter.data = object()
+    counter.data = 3
+    assert [(one.widget_id, one.property) for one in skipped] == [("w", "data")]
+    assert "value of w.data skipped" in caplog.text
+    assert changes(peer) == [("data", 3)]
+
+
+def test_an_observer_may_let_go_of_the_object_while_its_change_goes_round(manager, peer, counter):
+    counter.add_traits(late=traitlets.Int(0).tag(sync=True))
+    counter.observe(lambda change: manager.unregister("w"), "late")
+    counter.late = 3
+    assert [one.close[0][0] for one in peer.syncs()] == ["w"]
+
+
 def test_a_handler_of_messages_may_be_left_out(manager, peer, counter):
     assert peer.write(peer.message("x")) == [(0, "handler_failed")]
 
@@ -344,6 +361,11 @@ def test_a_class_that_hides_some_changes_as_libraries_do_keeps_them_hidden(manag
     shy.label = "hidden"
     shy.value = 1
     assert changes(peer) == [("value", 1)]
+
+
+def test_what_a_layout_says_is_for_nobody(watcher, box):
+    box.layout.send("hi")
+    assert watcher.syncs() == []
 
 
 def test_a_release_takes_the_shortcut_out(manager, watcher, box):

@@ -1427,3 +1427,13 @@ def test_an_interrupt_before_the_value_is_taken_comes_through(manager):
     with pytest.raises(KeyboardInterrupt):
         manager.update("w", "value", 1)
     assert widget.value == 0
+
+
+def test_an_integer_that_pages_round_is_told_of_once_per_trait(manager):
+    told = []
+    manager.on("value_rounded", told.append)
+    with manager.capture():
+        counter = Counter(value=2**53)
+    counter.value = -(2**60)
+    counter.value = 2**53 - 1
+    assert [(event.widget_id, event.property) for event in told] == [(manager.id_of(counter), "value")]

@@ -1,4 +1,3 @@
-import logging
 import math
 
 import pytest
@@ -13,11 +12,25 @@ class Sent(list):
     """A channel that keeps what it is given, and refuses what it is told to."""
 
     refused = ()
+    pending = ()
 
-    def send_update(self, widget_id, property, value):
-        if property in self.refused:
-            raise UnserializableValue(property)
-        self.append((widget_id, property, value))
+    def __init__(self):
+        super().__init__()
+        self.saves = 0
+        self.messages = []
+
+    def send_updates(self, widget_id, changes):
+        self.saves += 1
+        self.extend((widget_id, name, value) for name, value in changes.items() if name not in self.refused)
+        for name in changes:
+            if name in self.refused:
+                raise UnserializableValue(name)
+
+    def send_message(self, widget_id, content, buffers):
+        self.messages.append((widget_id, content, buffers))
+
+    def is_pending(self, widget_id, property):
+        return property in self.pending
 
 
 @pytest.fixture
@@ -239,10 +252,52 @@ def test_a_change_from_python_replaces_an_edit_that_was_not_saved(model, sent):
     assert sent == []
 
 
-def test_a_custom_message_is_not_lost_silently(model, caplog):
-    with caplog.at_level(logging.WARNING):
-        model.send({"kind": "ping"}, None, [b"x"])
-    assert "base mode carries none" in caplog.text
+def test_what_is_saved_together_goes_together(model, sent):
+    model.set("a", 2)
+    model.set("b", [])
+    model.save_changes()
+    assert (sent, sent.saves) == ([("w", "a", 2), ("w", "b", [])], 1)
+
+
+@pytest.mark.parametrize("autosave", [False, True])
+def test_an_equal_value_of_a_slot_under_way_is_sent_again_and_nobody_hears_of_it(sent, autosave):
+    model = WidgetModel("w", {"a": 1, "b": [1]}, sent, autosave=autosave)
+    heard = []
+    model.on("change", lambda: heard.append(1))
+    sent.pending = ("a",)
+    model.set("a", 1)
+    model.set("b", [1])
+    assert model.is_unsaved("a") is not autosave
+    model.save_changes()
+    assert (sent, heard) == ([("w", "a", 1)], [])
+
+
+def test_whoever_only_looks_takes_nothing_into_his_hands(model, sent):
+    model.peek("b").append(3)
+    model.set("b", [1, 2, 3])
+    model.save_changes()
+    assert (sent, model.peek("nothing")) == ([], None)
+
+
+def test_a_custom_message_goes_out_with_its_buffers_and_comes_in_as_memoryviews(model, sent):
+    model.send({"kind": "ping"}, None, [b"x"])
+    model.send(1)
+    assert sent.messages == [("w", {"kind": "ping"}, [b"x"]), ("w", 1, ())]
+    heard = []
+    model.on("msg:custom", lambda content, buffers: heard.append((content, buffers)))
+    model.handle_message({"a": 1}, [b"yz"])
+    assert heard == [({"a": 1}, [memoryview(b"yz")])]
+    assert isinstance(heard[0][1][0], memoryview)
+
+
+def test_a_closed_model_sends_nothing_and_can_still_be_read(model, sent):
+    model.set("a", 2)
+    model.close()
+    model.save_changes()
+    model.set("a", 3)
+    model.save_changes()
+    model.send("x")
+    assert (sent, sent.messages, model.get("a"), model.is_closed) == ([], [], 3, True)
 
 
 def test_the_state_that_a_model_starts_with_is_copied(sent):

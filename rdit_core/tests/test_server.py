@@ -6,7 +6,7 @@ import threading
 import pytest
 import traitlets
 
-from rdit_core import AccessRefused, LimitReached, Limits, WidgetManager, server
+from rdit_core import AccessRefused, LimitReached, Limits, UnknownWidget, WidgetManager, server
 from rdit_core.access import Verdict
 from rdit_core.encoding import EncodedValue
 from rdit_core.events import BatchReceived, Connected, Disconnected, FrameRefused, FrontEndFailed, Reported
@@ -439,6 +439,43 @@ def test_batches_that_were_received_apply_though_their_connection_is_gone(manage
     assert (back.welcome.resumed, back.welcome.ack) == (True, 1)
 
 
+def test_what_a_batch_changes_wakes_nobody_before_its_ack_is_there_too(manager, peer, counter):
+    other, wakes = Peer(manager), []
+
+    def look(change):
+        wakes.append((peer.wakes, other.wakes))
+
+    counter.observe(lambda change: setattr(counter, "label", "x"), "value")
+    counter.observe(look, ["value", "label"])
+    before = peer.wakes, other.wakes
+    peer.batch(peer.op("value", 1))
+    manager.apply_pending()
+    assert wakes == [before] * 2
+    assert (peer.wakes, other.wakes) > before
+    assert [one.ack for one in peer.syncs()] == [1]
+
+
+def test_a_handler_that_takes_long_shows_what_it_sets_while_it_runs(manager, peer, counter):
+    other, wakes = Peer(manager), []
+
+    def slow(change):
+        wakes.append(other.wakes)
+        counter.label = "a"
+        wakes.append(other.wakes)
+        # The host's clock goes on in another thread.
+        assert peer.connection.next_deadline() == pytest.approx(0.02)
+        peer.connection.handle_timeout(0.02)
+        wakes.append(other.wakes)
+        counter.label = "b"
+        wakes.append(other.wakes)
+
+    counter.observe(slow, "value")
+    peer.batch(peer.op("value", 1))
+    manager.apply_pending()
+    assert wakes[0] == wakes[1] < wakes[2] < wakes[3]
+    assert peer.connection.next_deadline() == 25.0
+
+
 # A value that need not be sent back.
 
 LARGE = "x" * 20_000
@@ -538,6 +575,7 @@ def test_what_a_page_may_not_see_is_as_if_it_were_not(manager, three):
     assert peer.write(closed) == [(0, "unknown_widget")]
     assert three["b"].value == 5
     assert [one.code for one in refused] == ["unknown_widget"] * 3
+    assert peer.write(peer.op("value", 1, "a")) == []
     peer.say("subscribe", widget_ids=["a", "b"])
     assert shown(peer.syncs()) == []
     back = Peer(manager, may_see=lambda widget_id: widget_id == "a", hello={"resume": peer.resume(rev=0)})
@@ -593,6 +631,28 @@ def test_a_widget_that_closed_twice_while_the_page_was_away_is_closed(manager, c
     back = Peer(manager, hello={"resume": peer.resume(rev=rev)})
     [sync] = back.first
     assert ("w", inst) in sync.close or sync.live == []
+
+
+def test_a_page_of_a_part_gets_what_it_missed_of_that_part(manager, three):
+    peer = Peer(manager, hello={"subscribe": ["a"]})
+    rev = manager.revision
+    for widget in three.values():
+        widget.value = 3
+    manager.unregister("c")
+    back = Peer(manager, hello={"subscribe": ["a"], "resume": peer.resume(rev=rev)})
+    [sync] = back.first
+    assert (sync.open, sync.close, sync.live) == ([], [], None)
+    assert [(widget_id, value) for widget_id, _, _, value, _ in sync.changes] == [("a", 3)]
+
+
+def test_an_id_is_remembered_as_closed_while_one_of_its_closings_is():
+    manager = small(max_tombstones=1)
+    for _ in range(2):
+        manager.register("a", Counter())
+    manager.unregister("a")
+    peer = Peer(manager)
+    manager.register("b", Counter())
+    assert peer.write({**peer.op("value", 1, "b"), "widget_id": "a"}) == [(0, "stale_widget")]
 
 
 def test_when_closings_are_forgotten_a_page_is_told_what_lives():
@@ -753,6 +813,23 @@ def test_messages_that_had_to_go_are_announced_by_number():
     [sync] = peer.syncs()
     assert (sync.lost_msgs, [one.n for one in sync.msgs]) == (3, [4, 5])
     assert peer.syncs() == []
+
+
+def test_a_message_of_a_widget_that_the_page_left_before_it_was_sent_is_not_sent(manager, three):
+    peer = Peer(manager, hello={"subscribe": ["a", "b"]})
+    session = next(iter(manager.sessions))
+    manager.send_to(session, "a", "secret")
+    manager.send_to(session, "b", "fine")
+    peer.say("subscribe", widget_ids=["b"])
+    assert [(one.n, one.content) for sync in peer.syncs() for one in sync.msgs] == [(2, "fine")]
+    assert peer.syncs() == []
+
+
+def test_a_message_needs_a_widget_that_is_hosted(manager, peer):
+    session = next(iter(manager.sessions))
+    for nobody in (Counter(), "nobody"):
+        with pytest.raises(UnknownWidget):
+            manager.send_to(session, nobody, 1)
 
 
 def test_messages_larger_than_a_frame_is_meant_to_be_go_in_several():
@@ -953,6 +1030,26 @@ def test_a_widget_that_closes_and_opens_again_between_two_parts_is_the_new_one()
     syncs = [*first, *peer.syncs()]
     assert {name: one["label"] for name, one in applied(syncs).items()} == {"a": "again", "c": "c" * 600}
     assert {widget_id for widget_id, _ in syncs[-1].close} <= {"a", "b"}
+
+
+def test_widgets_that_open_faster_than_their_parts_are_sent_do_not_put_off_the_last_one_either():
+    manager = small(max_sync_bytes=1000, max_sync_frames=1)
+    for index in range(3):
+        manager.register(f"w{index}", Counter(label="x" * 900))
+    peer = opened_in_parts(manager)
+    manager.send_to(next(iter(manager.sessions)), "w0", "x" * 2000)
+    manager.send_to(next(iter(manager.sessions)), "w0", "x" * 2000)
+    for turn in range(200):
+        syncs = [one for one in peer.read() if isinstance(one, Sync)]
+        if not syncs[-1].more:
+            break
+        for index in range(2):
+            manager.register(f"v{turn}.{index}", Counter(label="x" * 900, data=math.nan))
+        peer.say("sync_ack", frame=syncs[-1].frame)
+    else:
+        raise AssertionError("the last part never came")
+    assert turn < 40
+    assert (len(syncs[-1].live), len(syncs[-1].msgs)) == (len(manager), 2)
 
 
 # Frames that are none.
@@ -1198,7 +1295,7 @@ def test_threads_that_set_traits_against_a_flush_loop_end_with_what_python_has()
         manager.register(name, widget)
     peer = Peer(manager)
     interval = sys.getswitchinterval()
-    start, turns = threading.Barrier(9, timeout=20), 150
+    start, turns = threading.Barrier(9, timeout=20), 60
 
     def work(number):
         start.wait()

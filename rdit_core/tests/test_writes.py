@@ -479,6 +479,31 @@ def test_a_write_in_a_foreign_hold_is_committed_when_the_hold_ends(manager, peer
     assert dict(changes(peer.syncs())) == {"label": "held"}
 
 
+def test_a_group_in_a_foreign_hold_is_written_one_by_one(manager, peer, interval):
+    with interval.hold_trait_notifications():
+        verdicts, told = run(peer, peer.op("low", 3, "r"), peer.op("fixed", 1, "r"), peer.op("high", 8, "r"))
+    assert (verdicts, told) == ([(1, "read_only")], [("low", 3), ("high", 8)])
+
+
+def test_an_interrupt_in_a_type_of_a_group_changes_nothing_and_comes_through(manager, peer):
+    class Slow(traitlets.Int):
+        def validate(self, obj, value):
+            if value:
+                raise KeyboardInterrupt
+            return value
+
+    class Sluggish(Counter):
+        slow = Slow(0).tag(sync=True)
+
+    manager.register("s", sluggish := Sluggish())
+    peer.syncs()
+    peer.batch(peer.op("slow", 3, "s"), peer.op("label", "x", "s"))
+    with pytest.raises(KeyboardInterrupt):
+        manager.apply_pending()
+    assert (sluggish.slow, sluggish.label) == (0, "")
+    assert [one.code for one in peer.syncs()[0].rejects] == ["internal"]
+
+
 # Binary and odd numbers.
 
 
@@ -591,9 +616,7 @@ def test_the_answer_of_a_command_goes_to_the_page_that_asked_and_to_no_other(man
     peer.batch(invoke(peer, "double", "ab"))
     manager.apply_pending()
     [sync] = peer.syncs()
-    assert [one.content for one in sync.msgs] == [
-        {"id": "1", "kind": "anywidget-command-response", "response": "abab"}
-    ]
+    assert [one.content for one in sync.msgs] == [{"id": "1", "kind": "anywidget-command-response", "response": "abab"}]
     assert other.syncs() == []
     # What a widget says by itself is for all, also while a page's message is handled.
     asked.on_msg(lambda widget, content, buffers: widget.send({"news": 1}))
