@@ -56,7 +56,7 @@ CLIENT: Final[Mapping[ClientState, Mapping[ClientStep, ClientState]]] = {
     },
     "live": {"silence": "suspect", "lost": "backoff", "suspend": "backoff", "refused": "failed", "leave": "closed"},
     "suspect": {"lost": "backoff", "suspend": "backoff", "refused": "failed", "leave": "closed"},
-    "backoff": {"retry": "connecting", "leave": "closed"},
+    "backoff": {"retry": "connecting", "refused": "failed", "leave": "closed"},
     "closed": {},
     "failed": {},
 }

@@ -224,6 +224,8 @@ class ClientConnection:
         self._absent: dict[str, RemoteWidget] = {}
         """Widgets of the server before, which the present one does not have yet. Their models are open."""
         self._absent_until_s = 0.0
+        self._came_back: list[str] = []
+        """While a `sync` is applied: those of the absent that it opened."""
         self._returned: dict[str, int] = {}
         """While the first `sync` of another server is applied: the inst that a widget had which came back."""
         self._orphans: dict[SlotKey, Edit] = {}
@@ -315,7 +317,8 @@ class ClientConnection:
         elif post.size_bytes > self._room:
             self._message_lost(post, "too_large", f"The server takes no frame longer than {self._room} bytes")
         else:
-            for gone in self._queue.post(post):
+            # While live a burst only waits for its turn.
+            for gone in self._queue.post(post, bounded=self.state != "live"):
                 if isinstance(gone, Edit):
                     self._unmask(gone)
                 else:
@@ -330,7 +333,7 @@ class ClientConnection:
             self._edit_lost(edit, "too_large", f"The server takes no frame longer than {self._room} bytes")
         else:
             if edit.widget_id in self._absent:
-                is_new = edit.key not in self._orphans
+                is_new = self._orphans.pop(edit.key, None) is None
                 self._orphans[edit.key] = edit
             else:
                 is_new = self._queue.put(edit)
@@ -409,6 +412,17 @@ class ClientConnection:
         self._is_hinted = False
         self._step("lost")
 
+    def refuse(self, code: int, reason: str) -> None:
+        """The server will not have this page, as the adapter learned beside the transport: a browser does not tell its
+        page why a WebSocket was refused, and the server's status does.
+
+        Args:
+            code: a close code of 4500 to 4999, or an HTTP status.
+            reason: for people.
+        """
+        if not self.is_over and self.state != "idle":
+            self._fail(code, reason)
+
     def receive_frame(self, frame: str | bytes, now_s: float) -> None:
         """Take one frame of the server. Never raises for what it holds."""
         if not self._has_transport or self.state in ("suspect", "closed", "failed", "backoff"):
@@ -464,7 +478,8 @@ class ClientConnection:
                 too_large.extend(self._too_large(ops[0]))
                 continue
             self._seq += 1
-            batch = SentBatch(self._seq, ops, _encode_batch(self._seq, ops))
+            strikes = max(op.strikes for op in ops)
+            batch = SentBatch(self._seq, ops, _encode_batch(self._seq, ops), strikes)
             self._inflight.append(batch)
             yield batch.frame
         self._show(too_large)
@@ -579,6 +594,8 @@ class ClientConnection:
 
     def _strike(self, batch: SentBatch) -> None:
         batch.strikes += 1
+        for op in batch.ops:
+            op.strikes = batch.strikes
         if batch.strikes < _MAX_STRIKES or not batch.ops:
             return
         # It would end every connection that is to come: nothing else would ever be delivered.
@@ -645,6 +662,9 @@ class ClientConnection:
             self._absent_until_s = now_s + self._limits.return_s
             self._repeat_after_restart()
             self._returned.clear()
+        for widget_id in self._came_back:
+            self._come_back(widget_id)
+        self._came_back.clear()
         settled = self._settle(last.ack or 0, touched)
         self.rev = max(self.rev, last.rev)
         if self.state == "syncing":
@@ -693,7 +713,7 @@ class ClientConnection:
                 if earlier is not None and earlier.if_rev is not None and rev is not None:
                     rev = min(rev, earlier.if_rev)
                 again.pop(op.key, None)
-                again[op.key] = Edit(op.widget_id, op.inst, op.name, op.value, op.group, rev)
+                again[op.key] = Edit(op.widget_id, op.inst, op.name, op.value, op.group, rev, op.strikes)
         self._inflight.clear()
         self._queue.put_first(list(again.values()))
         for key in again:
@@ -785,7 +805,7 @@ class ClientConnection:
             present.esm, present.esm_url = opened.esm, opened.esm_url
             touched.update(dict.fromkeys(((widget_id, name) for name in confirmed), None))
             if absent is not None:
-                self._come_back(widget_id)
+                self._came_back.append(widget_id)
             return
         if present is not None:
             self._close(widget_id, present.inst)

@@ -33,6 +33,8 @@ class Edit:
     value: EncodedValue
     group: int
     if_rev: int | None = None
+    strikes: int = 0
+    """As in `SentBatch`, of the batches that it was in: kept when its session is gone and it goes again in another."""
 
     @property
     def key(self) -> SlotKey:
@@ -54,6 +56,8 @@ class Post:
     content: EncodedValue
     buffers: tuple[bytes, ...] = ()
     group: int = 0
+    strikes: int = 0
+    """As in `Edit`."""
 
     @property
     def size_bytes(self) -> int:
@@ -104,16 +108,26 @@ class ClientQueue:
         last[edit.key] = edit
         return is_new
 
-    def post(self, post: Post) -> list[QueuedOp]:
-        """Queue a message. Returns what had to go for it: older messages, and edits that such a message had kept apart
-        from later ones of their slot.
+    def post(self, post: Post, *, bounded: bool = True) -> list[QueuedOp]:
+        """Queue a message.
+
+        Args:
+            post: the message.
+            bounded: whether the oldest make room beyond the limits: so where nobody takes them.
+
+        Returns:
+            What had to go for it: older messages, and edits that such a message had kept apart from later ones of their
+            slot.
         """
         self._segments.append(post)
         self._posts += 1
         self._post_bytes += post.size_bytes
         dropped: list[QueuedOp] = []
-        while self._posts > 1 and (
-            self._posts > self.limits.max_queued_messages or self._post_bytes > self.limits.max_queued_message_bytes
+        limits = self.limits
+        while (
+            bounded
+            and self._posts > 1
+            and (self._posts > limits.max_queued_messages or self._post_bytes > limits.max_queued_message_bytes)
         ):
             dropped.extend(self._drop_oldest_post())
         return dropped

@@ -1008,6 +1008,35 @@ def test_connections_that_are_merely_lost_strike_no_batch(server, code):
     assert refused(server.told()) == []
 
 
+STRIKES = {
+    "closes": lambda server: server.lose(1009),
+    "errors": lambda server: (error(server, 1), server.lose()),
+}
+NEXT = {"expired": {"session": "s2"}, "restarted": {"epoch": "e2"}, "resumed": {"resumed": True}}
+
+
+@pytest.mark.parametrize("welcome", NEXT)
+@pytest.mark.parametrize("strike", STRIKES)
+def test_an_edit_that_the_server_could_not_read_stays_suspect_in_its_next_session(server, strike, welcome):
+    server.edit(value=1)
+    server.read()
+    STRIKES[strike](server)
+    server.connect(**NEXT[welcome])
+    server.open()
+    [batch] = server.batches()
+    assert [op.value for op in batch.ops] == [1]
+    assert refused(server.told()) == []
+    STRIKES[strike](server)
+    server.connect(resumed=True)
+    server.sync(rev=1)
+    assert [(one.seq, one.ops) for one in server.batches()] == [(1, [])]
+    assert refused(server.told()) == [("undeliverable", "value")]
+    server.edit(value=2)
+    [batch] = server.batches()
+    server.sync(ack=batch.seq, rev=2, changes=[["w", 1, "value", 2, 2]])
+    assert server.client.is_idle
+
+
 # Widgets that come and go.
 
 
@@ -1453,6 +1482,18 @@ def test_after_a_restart_a_widget_may_take_its_time_and_its_edits_wait_for_it(pa
     assert (page.client.is_idle, page.told()) == (True, [])
 
 
+def test_edits_that_waited_for_their_widget_go_in_the_order_in_which_they_were_made(page):
+    page.lose()
+    page.back(another())
+    page.edit(value=1)
+    page.edit(label="x")
+    page.edit(data=3)
+    page.edit(value=2)
+    page.manager.register("w", Clamped())
+    page.settle()
+    assert [(op.property, op.value) for op in page.batches()[-1].ops] == [("label", "x"), ("data", 3), ("value", 2)]
+
+
 def test_a_widget_that_comes_late_and_takes_less_drops_the_rest(page):
     class Half(traitlets.HasTraits):
         _esm = ""
@@ -1631,9 +1672,59 @@ def test_two_pages_and_python_that_edit_one_slot_end_equal(manager, counter):
 
 steps = st.one_of(
     st.tuples(st.just("edit"), st.sampled_from(["value", "label"]), st.integers(-5, 120)),
-    st.tuples(st.just("python"), st.sampled_from(["value", "label"]), st.integers(0, 100)),
+    st.tuples(st.just("python"), st.sampled_from(["value", "label"]), st.integers(14, 100)),
     st.sampled_from(["pull", "up", "down", "apply", "lose", "lose untold", "expire", "say", "suspend", "broken"]),
 )
+
+
+@settings(max_examples=60)
+@given(st.lists(st.one_of(steps, st.sampled_from(["restart", "late", "gone"])), max_size=30))
+def test_through_restarts_every_edit_ends_shown_or_is_told(history):
+    """`late`: another server, whose widget comes with the next turn. `gone`: the widget is another now."""
+    managers = []
+
+    def serve():
+        managers.append(WidgetManager(epoch=f"e{len(managers)}"))
+        return managers[-1]
+
+    serve().register("w", Clamped())
+    page = Page(managers[-1])
+    for step in history:
+        if "w" not in managers[-1]:
+            managers[-1].register("w", Clamped(value=50))
+        match step:
+            case ("edit", name, value) if "w" in page.client.models:
+                page.edit(**{name: value if name == "value" else str(value)})
+            case ("python", "value", value):
+                managers[-1]["w"].value = value
+            case "gone":
+                managers[-1].register("w", Clamped(value=7))
+            case "restart" | "late":
+                page.lose()
+                serve()
+                if step == "restart":
+                    managers[-1].register("w", Clamped(value=20))
+                page.dial(managers[-1])
+            case "lose" | "expire":
+                page.lose()
+                if step == "expire":
+                    expire(page, managers[-1])
+                page.dial()
+            case "pull":
+                page.pull()
+            case "up" if page.up:
+                page.deliver_up(1)
+            case "down" if page.down:
+                page.deliver_down(1)
+            case "apply":
+                managers[-1].apply_pending()
+    if "w" not in managers[-1]:
+        managers[-1].register("w", Clamped())
+    page.settle()
+    assert (page.client.state, page.client.is_idle) == ("live", True)
+    for name in ("value", "label"):
+        assert page.shown(name) == getattr(managers[-1]["w"], name) == page.client.confirmed("w", name)[0]
+        assert not page.client.is_pending("w", name)
 
 
 @settings(max_examples=60)
@@ -1702,3 +1793,15 @@ def test_the_expiry_is_an_event_of_its_own(page, manager):
     expire(page, manager)
     page.back()
     assert page.told() == [SessionExpired()]
+
+
+def test_a_server_that_refuses_a_page_beside_the_transport_ends_it_for_good():
+    server = Server(connect=False)
+    client = server.client
+    client.receive_eof(0.0, 1006)
+    assert client.state == "backoff"
+    client.refuse(403, "The server refuses this page")
+    assert (client.state, client.failure) == ("failed", (403, "The server refuses this page"))
+    client.refuse(401, "again")
+    assert client.failure == (403, "The server refuses this page")
+    assert client.next_deadline() is None

@@ -614,6 +614,15 @@ def test_a_page_that_comes_back_gets_what_it_missed(manager, counter):
     assert sync.live is None
 
 
+def test_a_page_that_comes_back_hears_of_no_closing_twice(manager, three):
+    peer = Peer(manager)
+    manager.unregister("a")
+    rev = manager.revision
+    manager.unregister("b")
+    back = Peer(manager, hello={"resume": peer.resume(rev=rev)})
+    assert [one[0] for one in back.first[0].close] == ["b"]
+
+
 def test_a_page_that_missed_nothing_gets_an_empty_sync(manager, peer):
     back = Peer(manager, hello={"resume": peer.resume()})
     [sync] = back.first

@@ -61,7 +61,7 @@ export function decodeBase64(text) {
 }
 
 /** @param {string} message */
-function cloneError(message) {
+export function cloneError(message) {
   return new DOMException(message, "DataCloneError");
 }
 
@@ -71,20 +71,31 @@ function formatPath(path) {
 }
 
 /**
- * A snapshot of a value in the form the wire carries. Later changes of the value do not reach the snapshot.
+ * What stands in the JSON for what JSON does not have.
  *
- * `toJSON` is honoured, `undefined` becomes null (left out inside an object, as JSON does), numbers that are not finite
- * become null.
+ * @typedef {object} Stand
+ * @property {(bytes: Uint8Array, path: Path) => unknown} binary the bytes are those of the value itself, not a copy
+ * @property {(number: number, path: Path) => unknown} number one that is not finite
+ * @property {(text: string) => string} [text] every string and every key
+ * @property {number} [maxDepth]
+ */
+/** @typedef {(string | number)[]} Path from the value's root; to be copied by whoever keeps it */
+
+/**
+ * A snapshot of a value as JSON data. Later changes of the value do not reach the snapshot.
+ *
+ * `toJSON` is honoured; `undefined` becomes null (left out inside an object, as JSON does).
  *
  * @param {unknown} value
+ * @param {Stand} stand
  * @returns {unknown} plain JSON data; objects in it have no prototype
- * @throws {DOMException} a DataCloneError for functions, symbols, cycles, values nested deeper than `MAX_DEPTH` and
+ * @throws {DOMException} a DataCloneError for functions, symbols, cycles, values nested deeper than `maxDepth` and
  * integers that a number cannot hold; the message names the path
  */
-export function toWire(value) {
-  /** @type {object[]} */
-  const ancestors = [];
-  /** @type {(string | number)[]} */
+export function toJsonData(value, { binary, number, text = (item) => item, maxDepth = MAX_DEPTH }) {
+  /** @type {Set<object>} */
+  const ancestors = new Set();
+  /** @type {Path} */
   const path = [];
 
   /** @param {any} item @returns {unknown} */
@@ -94,15 +105,16 @@ export function toWire(value) {
     }
     switch (typeof item) {
       case "string":
+        return text(item);
       case "boolean":
         return item;
       case "undefined":
         return null;
       case "number":
-        return Number.isFinite(item) ? item : null;
+        return Number.isFinite(item) ? item : number(item, path);
       case "bigint": {
-        const number = Number(item);
-        if (Number.isSafeInteger(number)) return number;
+        const asNumber = Number(item);
+        if (Number.isSafeInteger(asNumber)) return asNumber;
         throw cloneError(`The integer at ${formatPath(path)} is beyond 2^53 - 1 and cannot be sent as a number`);
       }
       case "function":
@@ -110,11 +122,11 @@ export function toWire(value) {
         throw cloneError(`Expected data, got a ${typeof item} at ${formatPath(path)}`);
     }
     if (item === null) return null;
-    if (isBinary(item)) return { [B64_KEY]: encodeBase64(bytesOf(item)) };
+    if (isBinary(item)) return binary(bytesOf(item), path);
     if (item instanceof String || item instanceof Number || item instanceof Boolean) return encode(item.valueOf());
-    if (ancestors.includes(item)) throw cloneError(`The value at ${formatPath(path)} contains itself`);
-    if (ancestors.length >= MAX_DEPTH) throw cloneError(`The value is nested deeper than ${MAX_DEPTH} levels`);
-    ancestors.push(item);
+    if (ancestors.has(item)) throw cloneError(`The value at ${formatPath(path)} contains itself`);
+    if (ancestors.size >= maxDepth) throw cloneError(`The value is nested deeper than ${maxDepth} levels`);
+    ancestors.add(item);
     /** @type {any} */
     let result;
     if (Array.isArray(item)) {
@@ -128,16 +140,31 @@ export function toWire(value) {
       result = Object.create(null);
       for (const key of Object.keys(item)) {
         if (item[key] === undefined) continue;
-        path.push(key);
-        result[key] = encode(item[key]);
+        const name = text(key);
+        path.push(name);
+        result[name] = encode(item[key]);
         path.pop();
       }
     }
-    ancestors.pop();
+    ancestors.delete(item);
     return result;
   }
 
   return encode(value);
+}
+
+/**
+ * A snapshot of a value in the form that the base mode carries; numbers that are not finite become null. Otherwise as
+ * `toJsonData`.
+ *
+ * @param {unknown} value
+ * @returns {unknown}
+ */
+export function toWire(value) {
+  return toJsonData(value, {
+    binary: (bytes) => ({ [B64_KEY]: encodeBase64(bytes) }),
+    number: () => null,
+  });
 }
 
 /**
@@ -213,6 +240,44 @@ export function deepEqual(a, b) {
   }
 
   return equal(a, b);
+}
+
+/**
+ * Whether two values are the same once they are on the wire: there it makes no difference whether bytes were a DataView
+ * or a typed array, or a text came out of a `toJSON`. Values that cannot be sent differ from all others.
+ *
+ * @param {unknown} a
+ * @param {unknown} b
+ * @returns {boolean}
+ */
+export function sameOnWire(a, b) {
+  if (deepEqual(a, b)) return true;
+  if (typeof a !== "object" && typeof b !== "object") return (a ?? null) === (b ?? null);
+  try {
+    const stand = { binary: (/** @type {Uint8Array} */ bytes) => bytes, number: (/** @type {number} */ item) => item };
+    return deepEqual(toJsonData(a, stand), toJsonData(b, stand));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A copy that shares nothing with a value made of JSON data and DataViews. Primitive values are their own copy.
+ *
+ * @param {any} value
+ * @returns {any}
+ */
+export function copyData(value) {
+  if (typeof value !== "object" || value === null) return value;
+  if (ArrayBuffer.isView(value)) {
+    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    return new DataView(bytes.slice().buffer);
+  }
+  if (Array.isArray(value)) return value.map(copyData);
+  // A spread defines every key as an own property, so the assignment below cannot reach a setter.
+  const copy = { ...value };
+  for (const key of Object.keys(copy)) if (typeof copy[key] === "object") copy[key] = copyData(copy[key]);
+  return copy;
 }
 
 /** @param {Uint8Array} a @param {Uint8Array} b */

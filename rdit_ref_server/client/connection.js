@@ -1,17 +1,21 @@
 /**
- * One page's connection to the widgets of one Python: the socket around an exchange (`exchange.js`). `connect` dials,
- * and dials again; `connectionOver` listens on a WebSocket that somebody else owns.
+ * One page's connection to the widgets of one Python. `connect` dials, and dials again; what is said over the socket is
+ * `rdit/1` (`session.js`) where the server speaks it, else base mode (`exchange.js`). `connectionOver` listens on a
+ * WebSocket that somebody else owns, in base mode.
  */
 
+import { createTeller } from "./emitter.js";
 import { createExchange } from "./exchange.js";
-import { messageOf } from "./model.js";
+import { baseSurface, driveExchange } from "./exchange_driver.js";
+import { LIMITS } from "./session.js";
+import { driveSession } from "./session_driver.js";
 
 /** @typedef {import("./exchange.js").Receiver} Receiver */
 /** @typedef {import("./exchange.js").WidgetData} WidgetData */
 /** @typedef {import("./model.js").Fault} Fault */
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Profile} Profile */
-/** @typedef {"connecting" | "live" | "offline" | "failed" | "closed"} State */
+/** @typedef {import("./transitions.js").PageState} State */
 
 /**
  * @typedef {object} StateChange
@@ -20,53 +24,71 @@ import { messageOf } from "./model.js";
  */
 
 /**
- * @typedef {object} Connection
+ * What a driver gives, and a connection passes on.
+ *
+ * @typedef {object} Surface
+ * @property {"rdit.v1" | "base" | null} protocol null: no server has chosen yet
  * @property {State} state
- * @property {boolean} idle no edit waits and none is unanswered
- * @property {Promise<void>} ready settles when it is live for the first time, or has failed or was closed before
+ * @property {boolean} idle no edit waits, none is unanswered, and nobody holds it
  * @property {StateChange["failure"]} failure
- * @property {string | undefined} baseUrl what relative addresses from the server are relative to
- * @property {(event: "state" | "error" | "output" | "idle" | "open", callback: (detail: any) => void,
- *   options?: { signal?: AbortSignal }) => () => void} on
- * `state` gives a StateChange, `error` a Fault (a refused edit has the server's code), `output` the message,
- * `idle` a boolean, `open` a Model. Returns the function that ends the subscription.
  * @property {(widgetData: WidgetData) => Model} open the same id gives the same model
  * @property {(widgetId: string) => Model | undefined} model
  * @property {(widgetId: string) => WidgetData | undefined} widgetData
- * @property {(widgetId: string, options?: { timeoutMs?: number, signal?: AbortSignal }) => Promise<Model>} whenOpen
  * @property {(widgetId: string) => void} closeModel
  * @property {(widgetId: string, receiver: Receiver) => () => void} attach delivers pushes to a model of one's own,
- * until the returned function is called or the connection renewed
+ * until the returned function is called or, in base mode, the connection renewed
  * @property {(widgetId: string, property: string, value: unknown) => void} sendUpdate
+ * @property {NonNullable<import("./model.js").Channel["sendUpdates"]>} sendUpdates
+ * @property {import("./model.js").SendMessage} sendMessage
  * @property {(text: string) => void} send one frame, as a WebSocket would; an update takes the way of all edits
  * @property {(fault: Fault) => void} report tells the subscribers of `error`
- * @property {() => void} renew forgets all models and edits and, where it can, dials again
+ * @property {(widgetId: string, stage: string, error: unknown) => void} reportFailure tells Python that a widget's code
+ * failed, where the protocol has words for it
+ * @property {() => () => void} hold keeps the connection from being idle until the returned function is called
+ * @property {() => void} renew before another run's widgets are shown. Base mode forgets all models and edits and,
+ * where it can, dials again; in rdit/1 the server says which widgets there are, and nothing is to be done
  * @property {() => void} close ends it and closes its models; a socket that somebody else made stays open
  */
 
+/**
+ * @typedef {object} OwnSurface
+ * @property {Promise<void>} ready settles when it is live for the first time, or has failed or was closed before
+ * @property {string | undefined} baseUrl what relative addresses from the server are relative to
+ * @property {(event: "state" | "error" | "output" | "idle" | "open" | "source" | "restarted",
+ *   callback: (detail: any) => void, options?: { signal?: AbortSignal }) => () => void} on
+ * `state` gives a StateChange, `error` a Fault (a refused edit has the server's code), `output` the message,
+ * `idle` a boolean, `open` a Model, `source` the widget whose module changed, `restarted` what became of the edits when
+ * the server was started anew. Returns the function that ends the subscription.
+ * @property {(widgetId: string, options?: { timeoutMs?: number, signal?: AbortSignal }) => Promise<Model>} whenOpen
+ * @property {(widgetData: WidgetData, options?: { signal?: AbortSignal }) => Model | Promise<Model>} obtain
+ * The model to render: in rdit/1 as soon as the server has opened it, in base mode opened here and now. While no server
+ * has chosen yet it is made of what was given, and goes on with whatever the server says.
+ */
+/** @typedef {Surface & OwnSurface} Connection */
+
+/** @typedef {Surface & { isOpen: (widgetId: string) => boolean, start: () => void,
+ *   isPending: (widgetId: string, property: string) => boolean }} Driver */
+
 /** Backoff: the n-th wait is uniform in 0..min(cap, base * 2^n). */
-export const BACKOFF_BASE_MS = 500;
-export const BACKOFF_CAP_MS = 20_000;
+export const BACKOFF_BASE_MS = LIMITS.backoffBaseMs;
+export const BACKOFF_CAP_MS = LIMITS.backoffCapMs;
 /** A connection that lives this long counts as good: the next loss starts at the base again. */
-export const STABLE_AFTER_MS = 5_000;
+export const STABLE_AFTER_MS = LIMITS.stableMs;
 /** How long a reference to a widget that is not open yet is waited for. */
 export const CHILD_WAIT_MS = 10_000;
-/** Closes in this range are final. */
-const TERMINAL_CLOSE_CODES = { first: 4500, last: 4999 };
-/** The server's transport takes no message of this length (RFC 6455, 7.4.1). */
-const TOO_LONG_CLOSE_CODE = 1009;
 const OPEN = 1;
 
 /**
- * The part of a connection's surface that needs no socket.
+ * The part of a connection's surface that is the same whoever drives it.
  *
- * @param {import("./exchange.js").Exchange} exchange
+ * @param {() => Driver} driver
+ * @param {import("./emitter.js").Emitter} emitter
  * @param {Required<Pick<Timers, "setTimeout" | "clearTimeout">>} timers
  */
-function surfaceOf(exchange, timers) {
+function surfaceOf(driver, emitter, timers) {
   /** @type {Connection["whenOpen"]} */
   function whenOpen(widgetId, { timeoutMs = CHILD_WAIT_MS, signal } = {}) {
-    const present = exchange.model(widgetId);
+    const present = driver().isOpen(widgetId) ? driver().model(widgetId) : undefined;
     if (present) return Promise.resolve(present);
     return new Promise((resolve, reject) => {
       const finish = new AbortController();
@@ -76,10 +98,15 @@ function surfaceOf(exchange, timers) {
         timers.clearTimeout(timer);
         act();
       };
-      const timer = timers.setTimeout(
-        () => end(() => reject(new Error(`Widget ${JSON.stringify(widgetId)} is not open (waited ${timeoutMs} ms)`))),
-        timeoutMs,
-      );
+      const message = `Widget ${JSON.stringify(widgetId)} is not open (waited ${timeoutMs} ms)`;
+      const expire = () => {
+        // While nobody is there to open it, no time passes.
+        const { protocol, state } = driver();
+        if (protocol === "base" || state === "live") end(() => reject(new Error(message)));
+        else if (state === "failed" || state === "closed") end(() => reject(new Error("The connection has ended")));
+        else timer = timers.setTimeout(expire, timeoutMs);
+      };
+      let timer = timers.setTimeout(expire, timeoutMs);
       on("open", (model) => model.widgetId === widgetId && end(() => resolve(model)), { signal: finish.signal });
       signal?.addEventListener("abort", () => end(() => reject(signal.reason)), { signal: finish.signal });
       if (signal?.aborted) end(() => reject(signal.reason));
@@ -90,11 +117,11 @@ function surfaceOf(exchange, timers) {
   function on(event, callback, { signal } = {}) {
     const owner = {};
     const stop = () => {
-      exchange.emitter.off(null, null, owner);
+      emitter.off(null, null, owner);
       signal?.removeEventListener("abort", stop);
     };
     if (signal?.aborted) return stop;
-    exchange.emitter.on(event, callback, owner);
+    emitter.on(event, callback, owner);
     signal?.addEventListener("abort", stop);
     return stop;
   }
@@ -102,14 +129,11 @@ function surfaceOf(exchange, timers) {
   return {
     on,
     whenOpen,
-    open: exchange.open,
-    model: exchange.model,
-    widgetData: exchange.widgetData,
-    closeModel: exchange.closeModel,
-    attach: exchange.attach,
-    sendUpdate: exchange.sendUpdate,
-    send: exchange.send,
-    report: exchange.report,
+    /** @type {Connection["obtain"]} */
+    obtain: (widgetData, { signal } = {}) =>
+      driver().protocol === "rdit.v1"
+        ? whenOpen(String(widgetData.widget_id), { signal })
+        : driver().open(widgetData),
   };
 }
 
@@ -117,20 +141,44 @@ function surfaceOf(exchange, timers) {
  * @typedef {object} Timers
  * @property {(callback: () => void, ms: number) => any} [setTimeout]
  * @property {(timer: any) => void} [clearTimeout]
+ * @property {() => number} [now] milliseconds that only grow
  */
 
 /**
  * @typedef {object} ConnectOptions
+ * @property {"auto" | "base"} [protocol] "auto" (default) offers `rdit/1` and takes what the server chooses; "base"
+ * offers nothing: the three messages of the first design
  * @property {Profile} [profile] for the models of this connection, see `createModel`
  * @property {boolean} [output] also receive what callbacks print after the script has ended
  * @property {string | null} [statusUrl] asked when the server refuses the socket; null: never asked
  * @property {AbortSignal} [signal] closes the connection
- * @property {new (url: string) => WebSocket} [WebSocket]
+ * @property {new (url: string, protocols?: string[]) => WebSocket} [WebSocket]
  * @property {typeof globalThis.fetch} [fetch]
  * @property {() => number} [random]
  * @property {EventTarget | null} [window] where `online`, `pagehide` and `pageshow` happen
  * @property {(EventTarget & { visibilityState?: string }) | null} [document] where `visibilitychange` happens
- * @property {number} [maxHeldSlots]
+ * @property {number} [maxHeldSlots] base mode: values kept for widgets that are not open yet
+ */
+
+/**
+ * What all drivers of one connection share.
+ *
+ * @typedef {object} DriverContext
+ * @property {import("./emitter.js").Teller} teller
+ * @property {AbortController} lifetime
+ * @property {EventTarget | null} window
+ * @property {(EventTarget & { visibilityState?: string }) | null} document
+ * @property {() => number} random
+ * @property {() => number} now
+ * @property {NonNullable<Timers["setTimeout"]>} setTimeout
+ * @property {NonNullable<Timers["clearTimeout"]>} clearTimeout
+ * @property {Profile | undefined} profile
+ * @property {number | undefined} maxHeldSlots
+ * @property {(id: string) => Promise<Model>} getModel
+ * @property {import("./model.js").Channel} channel of the models: leads to whoever drives by then
+ * @property {(offers: string[]) => WebSocket} makeSocket
+ * @property {() => Promise<number | null>} askStatus the HTTP status of the server's own status; null: nobody answers
+ * @property {(state: State, failure: StateChange["failure"]) => void} became
  */
 
 /**
@@ -142,17 +190,13 @@ function surfaceOf(exchange, timers) {
  */
 export function connect(url, options = {}) {
   const {
-    profile,
+    protocol = "auto",
     output = false,
     signal,
     WebSocket: WebSocketClass = globalThis.WebSocket,
     fetch = globalThis.fetch?.bind(globalThis),
-    random = Math.random,
     setTimeout = globalThis.setTimeout.bind(globalThis),
     clearTimeout = globalThis.clearTimeout.bind(globalThis),
-    window = globalThis.window ?? null,
-    document = globalThis.document ?? null,
-    maxHeldSlots,
   } = options;
 
   const address = new URL(url, globalThis.document?.baseURI);
@@ -164,186 +208,107 @@ export function connect(url, options = {}) {
   const baseUrl = new URL("../", httpAddress).href;
   const statusUrl = options.statusUrl === undefined ? new URL("api/status", baseUrl).href : options.statusUrl;
 
-  const exchange = createExchange({ profile, maxHeldSlots, getModel: (id) => surface.whenOpen(id) });
-  const surface = surfaceOf(exchange, { setTimeout, clearTimeout });
+  const teller = createTeller();
   const lifetime = new AbortController();
-  /** @type {State} */
-  let state = "connecting";
-  /** @type {StateChange["failure"]} */
-  let failure = null;
-  /** @type {WebSocket | null} */
-  let socket = null;
-  /** @type {any} */
-  let retryTimer = null;
-  /** @type {any} */
-  let stableTimer = null;
-  let losses = 0;
-  let opens = 0;
-  let isAsking = false;
-  let isFrozen = false;
-
   const readiness = withResolvers();
   readiness.promise.catch(() => {});
 
-  const isOver = () => state === "failed" || state === "closed";
-
-  /** @param {State} next */
-  function become(next) {
-    if (state === next) return;
-    state = next;
-    if (next === "live") readiness.resolve();
-    exchange.tell("state", { state, failure });
-  }
-
-  function dial() {
-    clearTimeout(retryTimer);
-    become("connecting");
-    // Whoever heard that may have closed the connection, or renewed it.
-    if (isOver() || socket) return;
-    let wasOpen = false;
-    /** @type {WebSocket} */
-    let ws;
-    try {
-      ws = new WebSocketClass(address.href);
-    } catch (error) {
-      finish("failed", { code: 0, message: messageOf(error) });
-      return;
-    }
-    socket = ws;
-    ws.addEventListener("open", () => {
-      if (socket !== ws) return;
-      wasOpen = true;
-      opens += 1;
-      stableTimer = setTimeout(() => {
-        losses = 0;
-      }, STABLE_AFTER_MS);
-      exchange.wentLive((frame) => ws.send(frame));
-      if (socket === ws) become("live");
-    });
-    ws.addEventListener("message", (event) => {
-      if (socket === ws) exchange.receive(event.data);
-    });
-    ws.addEventListener("close", (event) => {
-      // Sent again, what was too long would end the next connection too, and so on for ever.
-      if (socket === ws && event.code === TOO_LONG_CLOSE_CODE) exchange.dropLongest();
-      if (socket === ws) lost(event, wasOpen);
-    });
-  }
-
-  function hangUp() {
-    const ws = socket;
-    socket = null;
-    clearTimeout(stableTimer);
-    exchange.wentDown();
-    ws?.close();
-  }
-
-  /** @param {{ code: number, reason: string }} event @param {boolean} wasOpen */
-  function lost({ code, reason }, wasOpen) {
-    hangUp();
-    if (code >= TERMINAL_CLOSE_CODES.first && code <= TERMINAL_CLOSE_CODES.last) {
-      finish("failed", { code, message: reason || `The server closed the connection for good (${code})` });
-      return;
-    }
-    become("offline");
-    if (state !== "offline" || isFrozen) return;
-    const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** losses);
-    losses += 1;
-    clearTimeout(retryTimer);
-    retryTimer = setTimeout(dialNow, random() * ceiling);
-    if (!wasOpen) void askWhyRefused();
-  }
-
-  /** A refusal before the handshake shows as code 1006 and nothing else: the server's status tells it from a failure. */
-  async function askWhyRefused() {
-    if (statusUrl === null || !fetch || isAsking) return;
-    isAsking = true;
-    const opensBefore = opens;
+  async function askStatus() {
+    if (statusUrl === null || !fetch) return null;
     try {
       const { status } = await fetch(statusUrl, {
         cache: "no-store",
         credentials: "same-origin",
         signal: lifetime.signal,
       });
-      // A socket that opened meanwhile is the later word.
-      if ((status === 401 || status === 403) && opens === opensBefore) {
-        finish("failed", { code: status, message: `The server refuses this page (HTTP ${status})` });
-      }
+      return status;
     } catch {
       // Nobody answers: the server is away, which is what dialling again is for.
-    } finally {
-      isAsking = false;
+      return null;
     }
   }
 
-  /** @param {"failed" | "closed"} end @param {StateChange["failure"]} why */
-  function finish(end, why) {
-    if (isOver()) return;
-    failure = why;
-    lifetime.abort();
-    clearTimeout(retryTimer);
-    hangUp();
-    become(end);
-    const message = why?.message ?? "The connection was closed";
-    exchange.end(message);
-    readiness.reject(new Error(message));
-    if (end === "closed") exchange.closeModels();
-  }
-
-  function dialNow() {
-    if (state === "offline" && !isFrozen) dial();
-  }
-
-  const page = { signal: lifetime.signal };
-  window?.addEventListener("online", dialNow, page);
-  document?.addEventListener("visibilitychange", () => document.visibilityState === "visible" && dialNow(), page);
-  window?.addEventListener(
-    "pagehide",
-    (event) => {
-      exchange.flush();
-      // A page kept for "back" must not keep its socket: it dials again when it is shown.
-      if (!(/** @type {PageTransitionEvent} */ (event).persisted)) return;
-      isFrozen = true;
-      clearTimeout(retryTimer);
-      hangUp();
-      become("offline");
+  /** @type {DriverContext} */
+  const context = {
+    teller,
+    lifetime,
+    window: options.window === undefined ? (globalThis.window ?? null) : options.window,
+    document: options.document === undefined ? (globalThis.document ?? null) : options.document,
+    random: options.random ?? Math.random,
+    now: options.now ?? (() => performance.now()),
+    setTimeout,
+    clearTimeout,
+    profile: options.profile,
+    maxHeldSlots: options.maxHeldSlots,
+    getModel: (id) => surface.whenOpen(id),
+    channel: {
+      sendUpdate: (...edit) => driver.sendUpdate(...edit),
+      sendUpdates: (...edits) => driver.sendUpdates(...edits),
+      sendMessage: (...message) => driver.sendMessage(...message),
+      isPending: (...slot) => driver.isPending(...slot),
     },
-    page,
-  );
-  window?.addEventListener(
-    "pageshow",
-    () => {
-      isFrozen = false;
-      dialNow();
+    makeSocket: (offers) =>
+      offers.length > 0 ? new WebSocketClass(address.href, offers) : new WebSocketClass(address.href),
+    askStatus,
+    became(state, failure) {
+      if (state === "live") readiness.resolve();
+      if (state === "failed" || state === "closed") {
+        readiness.reject(new Error(failure?.message ?? "The connection was closed"));
+      }
+      teller.tell("state", { state, failure });
     },
-    page,
-  );
-
-  /** @type {Connection} */
-  const connection = {
-    ...surface,
-    get state() {
-      return state;
-    },
-    get idle() {
-      return exchange.isIdle();
-    },
-    get failure() {
-      return failure;
-    },
-    ready: readiness.promise,
-    baseUrl,
-    renew() {
-      hangUp();
-      exchange.forget();
-      if (!isOver() && !isFrozen) dial();
-    },
-    close: () => finish("closed", null),
   };
-  if (signal?.aborted) finish("closed", null);
-  else dial();
+
+  let driver =
+    protocol === "base"
+      ? driveExchange(context)
+      : driveSession(context, (inheritance) => {
+          driver = driveExchange(context, inheritance);
+          driver.start();
+        });
+  const surface = surfaceOf(() => driver, teller.emitter, { setTimeout, clearTimeout });
+  const connection = connectionOf(() => driver, { ...surface, ready: readiness.promise, baseUrl });
+  if (signal?.aborted) connection.close();
+  else driver.start();
   signal?.addEventListener("abort", () => connection.close(), { signal: lifetime.signal });
   return connection;
+}
+
+/**
+ * @param {() => Driver} driver
+ * @param {OwnSurface} own
+ * @returns {Connection}
+ */
+function connectionOf(driver, own) {
+  return {
+    ...own,
+    get protocol() {
+      return driver().protocol;
+    },
+    get state() {
+      return driver().state;
+    },
+    get idle() {
+      return driver().idle;
+    },
+    get failure() {
+      return driver().failure;
+    },
+    open: (...given) => driver().open(...given),
+    model: (...given) => driver().model(...given),
+    widgetData: (...given) => driver().widgetData(...given),
+    closeModel: (...given) => driver().closeModel(...given),
+    attach: (...given) => driver().attach(...given),
+    sendUpdate: (...given) => driver().sendUpdate(...given),
+    sendUpdates: (...given) => driver().sendUpdates(...given),
+    sendMessage: (...given) => driver().sendMessage(...given),
+    send: (...given) => driver().send(...given),
+    report: (...given) => driver().report(...given),
+    reportFailure: (...given) => driver().reportFailure(...given),
+    hold: () => driver().hold(),
+    renew: () => driver().renew(),
+    close: () => driver().close(),
+  };
 }
 
 /** @type {WeakMap<object, Connection>} */
@@ -363,8 +328,7 @@ export function connectionOver(ws, options = {}) {
   const { profile } = options;
   const setTimeout = options.setTimeout ?? globalThis.setTimeout.bind(globalThis);
   const clearTimeout = options.clearTimeout ?? globalThis.clearTimeout.bind(globalThis);
-  const exchange = createExchange({ profile, getModel: (id) => surface.whenOpen(id) });
-  const surface = surfaceOf(exchange, { setTimeout, clearTimeout });
+  const exchange = createExchange({ profile, getModel: (id) => own.whenOpen(id) });
   /** @type {State} */
   let state = "connecting";
   const readiness = withResolvers();
@@ -399,9 +363,9 @@ export function connectionOver(ws, options = {}) {
   if ((ws.readyState ?? OPEN) === OPEN) live();
   else if (ws.readyState > OPEN) over();
 
-  /** @type {Connection} */
-  const connection = {
-    ...surface,
+  /** @type {Driver} */
+  const driver = {
+    protocol: "base",
     get state() {
       return state;
     },
@@ -409,8 +373,8 @@ export function connectionOver(ws, options = {}) {
       return exchange.isIdle();
     },
     failure: null,
-    ready: readiness.promise,
-    baseUrl: undefined,
+    start() {},
+    ...baseSurface(exchange),
     // What is unanswered stays so: the replies are still to come on this socket.
     renew: exchange.forget,
     close() {
@@ -420,6 +384,8 @@ export function connectionOver(ws, options = {}) {
       exchange.closeModels();
     },
   };
+  const own = surfaceOf(() => driver, exchange.emitter, { setTimeout, clearTimeout });
+  const connection = connectionOf(() => driver, { ...own, ready: readiness.promise, baseUrl: undefined });
   wrappers.set(ws, connection);
   return connection;
 }

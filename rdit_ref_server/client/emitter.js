@@ -74,3 +74,33 @@ export function createEmitter({ onerror } = {}) {
     },
   };
 }
+
+/**
+ * @typedef {object} Teller
+ * @property {Emitter} emitter
+ * @property {(name: string, detail: unknown) => void} tell
+ */
+
+/**
+ * An emitter that tells everybody the same order: what a subscriber sets off in turn is told after this round.
+ *
+ * @returns {Teller}
+ */
+export function createTeller() {
+  const emitter = createEmitter({
+    onerror: (error, name) => console.error(`[rdit] a "${name}" subscriber of the connection failed`, error),
+  });
+  /** @type {[name: string, detail: unknown][]} */
+  const untold = [];
+  let isTelling = false;
+  return {
+    emitter,
+    tell(name, detail) {
+      untold.push([name, detail]);
+      if (isTelling) return;
+      isTelling = true;
+      for (let next = untold.shift(); next; next = untold.shift()) emitter.emit(...next);
+      isTelling = false;
+    },
+  };
+}

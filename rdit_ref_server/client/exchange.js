@@ -13,7 +13,7 @@
  */
 
 import { fromWire, toWire } from "./binary.js";
-import { createEmitter } from "./emitter.js";
+import { createTeller } from "./emitter.js";
 import { createModel, messageOf } from "./model.js";
 
 /** @typedef {import("./model.js").Fault} Fault */
@@ -64,6 +64,7 @@ const NEVER_ABOUT_EDITS = ["bad_json", "unknown_type"];
  * @property {(widgetId: string, property: string, value: unknown) => void} sendUpdate
  * @property {(text: string) => void} send one frame, as a WebSocket would; an update takes the way of all edits
  * @property {(widgetData: WidgetData) => Model} open the same id gives the same model
+ * @property {(model: Model, widgetData: WidgetData) => void} adopt opens a model that was made already
  * @property {(widgetId: string) => Model | undefined} model
  * @property {(widgetId: string) => WidgetData | undefined} widgetData
  * @property {(widgetId: string) => void} closeModel
@@ -85,13 +86,15 @@ function parseJson(text) {
 }
 
 /**
- * @param {{ profile?: Profile, maxHeldSlots?: number, getModel: (id: string) => Promise<Model> }} options
+ * @param {object} options
+ * @param {Profile} [options.profile]
+ * @param {number} [options.maxHeldSlots]
+ * @param {(id: string) => Promise<Model>} options.getModel
+ * @param {import("./emitter.js").Teller} [options.teller] where to tell; default: one of its own
  * @returns {Exchange}
  */
-export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getModel }) {
-  const emitter = createEmitter({
-    onerror: (error, name) => console.error(`[rdit] a "${name}" subscriber of the connection failed`, error),
-  });
+export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getModel, teller = createTeller() }) {
+  const { emitter, tell } = teller;
   /** @type {Map<string, { model: Model, widgetData: WidgetData }>} */
   const opened = new Map();
   /** @type {Map<string, Set<Receiver>>} */
@@ -109,24 +112,8 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
   /** @type {string | null} Why edits cannot be taken any more. */
   let ended = null;
   let wasIdle = true;
-  /** @type {[name: string, detail: unknown][]} */
-  const untold = [];
-  let isTelling = false;
 
   const isIdle = () => queue.size === 0 && unanswered.length === 0;
-
-  /**
-   * Tells the subscribers. What a subscriber sets off in turn is told after this round: everybody hears the same order.
-   *
-   * @type {Exchange["tell"]}
-   */
-  function tell(name, detail) {
-    untold.push([name, detail]);
-    if (isTelling) return;
-    isTelling = true;
-    for (let next = untold.shift(); next; next = untold.shift()) emitter.emit(...next);
-    isTelling = false;
-  }
 
   function tellIdle() {
     if (wasIdle === isIdle()) return;
@@ -327,6 +314,13 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
       { sendUpdate },
       { profile, onerror: report, widgetManager: { get_model: getModel } },
     );
+    adopt(model, widgetData);
+    return model;
+  }
+
+  /** @type {Exchange["adopt"]} */
+  function adopt(model, widgetData) {
+    const { widgetId } = model;
     opened.set(widgetId, { model, widgetData });
     const early = held.get(widgetId);
     if (early) {
@@ -335,7 +329,6 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
       model.applyRemote(early);
     }
     tell("open", model);
-    return model;
   }
 
   /** @param {string} widgetId */
@@ -390,6 +383,7 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
     sendUpdate,
     send,
     open,
+    adopt,
     model: (widgetId) => opened.get(widgetId)?.model,
     widgetData: (widgetId) => opened.get(widgetId)?.widgetData,
     closeModel,

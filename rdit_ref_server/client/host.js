@@ -11,6 +11,7 @@
 
 import { CHILD_WAIT_MS, connectionOver } from "./connection.js";
 import { isPlainObject } from "./binary.js";
+import { experimentalOf } from "./invoke.js";
 import { isHttpUrl, loadModule } from "./loader.js";
 import { messageOf } from "./model.js";
 
@@ -75,7 +76,10 @@ class StageError extends Error {
  * @typedef {object} Binding
  * @property {Model} model
  * @property {AbortSignal} signal
+ * @property {string | undefined} source address or text of the module
+ * @property {import("./invoke.js").Experimental} experimental
  * @property {Promise<{ definition: Definition, exports: any }>} ready
+ * @property {() => void} end
  */
 
 /** @type {WeakMap<Model, Binding>} */
@@ -97,17 +101,9 @@ async function cleanUp(widgetId, ...cleanups) {
   }
 }
 
-/** `experimental.invoke` needs custom messages, which the base mode does not have. */
-const experimental = Object.freeze({
-  /** @param {string} name @param {unknown} [_msg] @param {{ signal?: AbortSignal }} [options] */
-  async invoke(name, _msg, options) {
-    options?.signal?.throwIfAborted();
-    throw new Error(`Cannot invoke ${JSON.stringify(name)}: this connection carries no custom messages (base mode)`);
-  },
-});
-
 /**
- * The binding of an open model: its module is loaded and initialized on the first call.
+ * The binding of an open model: its module is loaded and initialized on the first call. A model that outlived its
+ * server may come back with other code: then the old binding ends.
  *
  * @param {Connection} connection
  * @param {Model} model
@@ -116,9 +112,20 @@ const experimental = Object.freeze({
  * @returns {Binding}
  */
 function bindingOf(connection, model, widgetData, importModule) {
+  const source = widgetData.esm_url ?? widgetData.esm;
   const existing = bindings.get(model);
-  if (existing) return existing;
-  const { signal, widgetId } = model;
+  if (existing?.source === source) return /** @type {Binding} */ (existing);
+  existing?.end();
+  const { widgetId } = model;
+  const lifetime = new AbortController();
+  const { signal } = lifetime;
+  const end = () => {
+    model.signal.removeEventListener("abort", end);
+    lifetime.abort();
+  };
+  model.signal.addEventListener("abort", end);
+  if (model.signal.aborted) end();
+  const experimental = experimentalOf(model, () => connection.hold?.() ?? (() => {}));
 
   async function load() {
     const definition = await loadModule({
@@ -143,9 +150,10 @@ function bindingOf(connection, model, widgetData, importModule) {
   }
 
   const ready = load();
+  model.holdMessages(ready);
   // Whoever needs it awaits it and gets the error; without a view yet nobody does.
   ready.catch(() => {});
-  const binding = { model, signal, ready };
+  const binding = { model, signal, source, experimental, ready, end };
   bindings.set(model, binding);
   return binding;
 }
@@ -191,6 +199,7 @@ function createHost({ connection, signal, chain, childWaitMs, importModule }) {
       const widgetData = /** @type {WidgetData} */ (connection.widgetData(widgetId));
       const binding = bindingOf(connection, model, widgetData, importModule);
       const { exports } = await binding.ready.catch((error) => {
+        if (error instanceof StageError) connection.reportFailure?.(widgetId, error.stage, error.cause);
         throw new Error(`Widget ${describe(ref)} failed: ${messageOf(error)}`, { cause: error });
       });
       return {
@@ -224,7 +233,7 @@ function createHost({ connection, signal, chain, childWaitMs, importModule }) {
  * @param {() => void} options.onend called once when the view ends, after its cleanups ran up to their first await
  */
 function startView({ binding, el, parent, context, onend }) {
-  const { model } = binding;
+  const { model, experimental } = binding;
   const controller = new AbortController();
   const signal = AbortSignal.any([binding.signal, controller.signal, ...(parent ? [parent] : [])]);
   const scoped = model.scope(signal);
@@ -314,53 +323,95 @@ export async function renderWidget(options) {
 
   void shown.get(el)?.();
   el.replaceChildren();
-  const frame = el.ownerDocument.createElement("div");
-  frame.className = "rdit-widget";
-  frame.setAttribute("data-widget-id", widgetId);
-  const viewEl = el.ownerDocument.createElement("div");
-  frame.append(viewEl);
-  el.append(frame);
+  const lifetime = new AbortController();
+  const over = signal ? AbortSignal.any([signal, lifetime.signal]) : lifetime.signal;
+  /** What is shown now: a widget that is closed and opened again gets a new one. */
+  let mount = newMount();
 
-  /** @type {WidgetFailure | null} */
-  let failure = null;
-  /** @param {Stage} stage @param {unknown} error */
-  function fail(stage, error) {
-    failure = { widgetId, stage, message: messageOf(error), error };
-    frame.replaceChildren(errorPanel(el.ownerDocument, failure));
-    if (options.onerror) options.onerror(failure);
-    else console.error(`[rdit] widget ${widgetId} failed (${stage})`, error);
+  function newMount() {
+    const frame = el.ownerDocument.createElement("div");
+    frame.className = "rdit-widget";
+    frame.setAttribute("data-widget-id", widgetId);
+    const viewEl = el.ownerDocument.createElement("div");
+    frame.append(viewEl);
+    el.append(frame);
+    return {
+      frame,
+      el: viewEl,
+      isOpening: true,
+      model: /** @type {Model | null} */ (null),
+      view: /** @type {ReturnType<typeof startView> | null} */ (null),
+      failure: /** @type {WidgetFailure | null} */ (null),
+    };
   }
 
-  /** @type {ReturnType<typeof startView> | null} */
-  let view = null;
+  /** @param {typeof mount} into @param {Stage} stage @param {unknown} error */
+  function fail(into, stage, error) {
+    const failure = { widgetId, stage, message: messageOf(error), error };
+    into.failure = failure;
+    into.frame.replaceChildren(errorPanel(el.ownerDocument, failure));
+    if (options.onerror) options.onerror(failure);
+    else console.error(`[rdit] widget ${widgetId} failed (${stage})`, error);
+    connection.reportFailure?.(widgetId, stage, error);
+  }
+
+  /** @param {typeof mount} into */
+  async function fill(into) {
+    try {
+      const opening = connection.obtain?.(widgetData, { signal: over }) ?? connection.open(widgetData);
+      const model = opening instanceof Promise ? await opening : opening;
+      into.model = model;
+      into.isOpening = false;
+      const known = connection.widgetData(widgetId);
+      const hasSource = (known?.esm_url ?? known?.esm) !== undefined;
+      const binding = bindingOf(connection, model, known && hasSource ? known : widgetData, importModule);
+      into.view = startView({
+        binding,
+        el: into.el,
+        parent: over,
+        context: { connection, chain: [widgetId], childWaitMs, importModule },
+        onend: () => into.frame.remove(),
+      });
+      followCss(model.scope(into.view.signal), el.ownerDocument, into.view.signal);
+      await into.view.rendered;
+    } catch (error) {
+      const isOurs = error instanceof StageError;
+      if (into.view?.signal.aborted || over.aborted) into.frame.remove();
+      else fail(into, isOurs ? error.stage : "open", isOurs ? error.cause : error);
+    }
+  }
+
   async function dispose() {
     if (shown.get(el) === dispose) shown.delete(el);
-    await view?.dispose();
-    frame.remove();
+    lifetime.abort();
+    await mount.view?.dispose();
+    mount.frame.remove();
   }
   shown.set(el, dispose);
 
-  try {
-    const model = connection.open(widgetData);
-    const binding = bindingOf(connection, model, widgetData, importModule);
-    view = startView({
-      binding,
-      el: viewEl,
-      parent: signal,
-      context: { connection, chain: [widgetId], childWaitMs, importModule },
-      onend: () => frame.remove(),
-    });
-    followCss(model.scope(view.signal), el.ownerDocument, view.signal);
-    await view.rendered;
-  } catch (error) {
-    const isOurs = error instanceof StageError;
-    if (!view?.signal.aborted) fail(isOurs ? error.stage : "open", isOurs ? error.cause : error);
-  }
+  // In base mode a widget is opened by being shown; in rdit/1 the server opens it, perhaps again: another run of the
+  // script made one under the same id.
+  connection.on?.(
+    "open",
+    (opened) => {
+      if (connection.protocol !== "rdit.v1" || opened.widgetId !== widgetId) return;
+      if (mount.isOpening || opened === mount.model) return;
+      mount.frame.remove();
+      mount = newMount();
+      void fill(mount);
+    },
+    { signal: over },
+  );
+  await fill(mount);
   return {
-    model: view?.model ?? null,
-    el: viewEl,
+    get model() {
+      return mount.view?.model ?? null;
+    },
+    get el() {
+      return mount.el;
+    },
     get failure() {
-      return failure;
+      return mount.failure;
     },
     dispose,
   };

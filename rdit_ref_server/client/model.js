@@ -6,18 +6,30 @@
  * `set` sends at once and listeners get the value. Neither knows sockets; both write to a channel.
  */
 
-import { deepEqual, toWire } from "./binary.js";
+import { deepEqual, sameOnWire, toWire } from "./binary.js";
 import { createEmitter } from "./emitter.js";
 
 /** @typedef {import("./emitter.js").Handler} Handler */
 
 /**
- * Where a model's edits go.
+ * Where a model's edits go. Each method takes snapshots of what it is given before it returns. Edits of one property
+ * arrive in order, later ones may replace earlier ones that have not left yet.
  *
  * @typedef {object} Channel
  * @property {(widgetId: string, property: string, value: unknown) => void} sendUpdate
- * Takes a snapshot of `value` before it returns; edits of one property arrive in order, later ones may replace earlier
- * ones that have not left yet.
+ * @property {(widgetId: string, entries: Iterable<readonly [string, unknown]>) => void} [sendUpdates]
+ * Several edits that arrive together or not at all. What cannot be sent is left out; its error is thrown at the end.
+ * @property {SendMessage} [sendMessage]
+ * @property {(widgetId: string, property: string) => boolean} [isPending]
+ * Whether an edit of the property is under way: then an equal value is an edit too, for it decides what stands last.
+ */
+
+/**
+ * Sends a custom message, in order with the edits.
+ *
+ * @typedef {(widgetId: string, content: unknown, buffers?: readonly unknown[], onfail?: (fault: Fault) => void) =>
+ *   boolean} SendMessage
+ * Returns false where no custom messages are carried. `onfail` is told when the message did not reach its handler.
  */
 
 /**
@@ -29,6 +41,7 @@ import { createEmitter } from "./emitter.js";
  * @property {string} [widget_id]
  * @property {string} [property]
  * @property {unknown} [error] the exception behind it, if there is one
+ * @property {string} [cause] "restart": the server was started anew, which is told besides
  */
 
 /** @typedef {"compat" | "strict"} Profile */
@@ -59,6 +72,16 @@ import { createEmitter } from "./emitter.js";
  * @property {(property: string, value: unknown) => void} handleRemoteUpdate
  * @property {(values: Iterable<readonly [string, unknown]>) => void} applyRemote
  * All values are stored before the first event fires.
+ * @property {(values: Iterable<readonly [string, unknown]>) => () => void} stageRemote
+ * As `applyRemote`, but the events fire when the returned function is called.
+ * @property {(property: string) => boolean} isDirty whether it was set here and not saved
+ * @property {() => string[]} keys
+ * @property {(property: string) => any} peek as `get`, for whoever leaves the value as it is
+ * @property {(content: unknown, buffers: DataView[]) => void} handleMessage fires `msg:custom`
+ * @property {(tap: (content: any, buffers: DataView[]) => void) => () => void} tapMessages
+ * Gets every message as it comes, those too that are kept back; until the returned function is called.
+ * @property {(until: Promise<unknown>) => void} holdMessages keeps messages back while the widget's code starts
+ * @property {(content: unknown, buffers?: readonly unknown[], onfail?: (fault: Fault) => void) => boolean} sendMessage
  * @property {() => void} close ends it: from here on it sends nothing
  */
 /** @typedef {ScopedModel & ModelExtras} Model */
@@ -73,6 +96,9 @@ import { createEmitter } from "./emitter.js";
 
 const NO_MESSAGES =
   "this connection carries no custom messages (base mode); model.send() and experimental.invoke() have no effect";
+
+/** Messages kept for a model that nobody listens to yet; beyond, the oldest are forgotten. */
+export const MAX_HELD_MESSAGES = 1_000;
 
 /** @param {unknown} error */
 export function messageOf(error) {
@@ -151,6 +177,12 @@ export function createModel(widgetId, state, channel, options = {}) {
   });
   let isFiring = false;
   let isChangePending = false;
+  /** Messages that came before the widget's code was ready. @type {[unknown, DataView[]][]} */
+  let heldMessages = [];
+  /** "none" listens, the code is "starting", or all is "open". @type {"none" | "starting" | "open"} */
+  let hearing = "none";
+  /** @type {Set<(content: any, buffers: DataView[]) => void>} */
+  const taps = new Set();
 
   /** @param {Fault} fault */
   function report(fault) {
@@ -228,9 +260,9 @@ export function createModel(widgetId, state, channel, options = {}) {
         (handedOut.has(name) && !deepEqual(handedOut.get(name), next));
       values.set(name, next);
       remember(name, next);
-      if (!isChange) continue;
+      if (isChange) changed.push(name);
+      else if (!channel.isPending?.(widgetId, name)) continue;
       dirty.add(name);
-      changed.push(name);
     }
     fire(changed);
     if (autosave) save();
@@ -240,7 +272,14 @@ export function createModel(widgetId, state, channel, options = {}) {
     const keys = [...dirty];
     dirty.clear();
     // The next run of a script may give the same id to another widget.
-    if (lifetime.signal.aborted) return;
+    if (lifetime.signal.aborted || keys.length === 0) return;
+    if (channel.sendUpdates) {
+      channel.sendUpdates(
+        widgetId,
+        keys.map((key) => [key, values.get(key)]),
+      );
+      return;
+    }
     /** @type {{ error: unknown } | null} */
     let first = null;
     for (const key of keys) {
@@ -254,18 +293,40 @@ export function createModel(widgetId, state, channel, options = {}) {
     if (first) throw first.error;
   }
 
-  /** @type {Model["applyRemote"]} */
-  function applyRemote(entries) {
+  /** @type {Model["stageRemote"]} */
+  function stageRemote(entries) {
     /** @type {string[]} */
     const changed = [];
     for (const [key, value] of entries) {
       dirty.delete(key);
       handedOut.delete(key);
-      if (values.has(key) && deepEqual(values.get(key), value)) continue;
+      if (values.has(key) && sameOnWire(values.get(key), value)) continue;
       values.set(key, value);
       changed.push(key);
     }
-    fire(changed);
+    return () => fire(changed);
+  }
+
+  /** @type {Model["handleMessage"]} */
+  function handleMessage(content, buffers) {
+    for (const tap of [...taps]) tap(content, buffers);
+    hearMessage(content, buffers);
+  }
+
+  /** @type {Model["handleMessage"]} */
+  function hearMessage(content, buffers) {
+    if (hearing === "open") {
+      emit("msg:custom", () => [content, buffers]);
+      return;
+    }
+    heldMessages.push([content, buffers]);
+    if (heldMessages.length > MAX_HELD_MESSAGES) heldMessages.shift();
+  }
+
+  function hear() {
+    hearing = "open";
+    // A listener may bring further ones about; they come behind these.
+    for (let next = heldMessages.shift(); next; next = heldMessages.shift()) hearMessage(...next);
   }
 
   /** @param {string} name @returns {string[]} */
@@ -278,8 +339,12 @@ export function createModel(widgetId, state, channel, options = {}) {
     return names;
   }
 
-  function send() {
+  /** @type {Model["sendMessage"]} */
+  function sendMessage(content, buffers, onfail) {
+    if (lifetime.signal.aborted) return true;
+    if (channel.sendMessage?.(widgetId, content, buffers, onfail)) return true;
     if (warnOnce("send", NO_MESSAGES)) report({ code: "unsupported", message: NO_MESSAGES });
+    return false;
   }
 
   /** @param {AbortSignal} [signal] @returns {ScopedModel} */
@@ -289,14 +354,16 @@ export function createModel(widgetId, state, channel, options = {}) {
       get,
       set,
       save_changes: () => save(),
-      send,
+      send: (content, _callbacks, buffers) => void sendMessage(content, buffers),
       on(name, callback) {
         if (typeof callback !== "function") {
           warnOnce("callback", `on("${name}") needs a function, got ${typeof callback}`);
           return;
         }
         if (lifetime.signal.aborted || signal?.aborted) return;
-        for (const each of eventNames(name)) emitter.on(each, callback, scoped);
+        const names = eventNames(name);
+        for (const each of names) emitter.on(each, callback, scoped);
+        if (hearing === "none" && (names.includes("msg:custom") || names.includes("all"))) hear();
       },
       off(name, callback) {
         if (name === undefined || name === null) emitter.off(null, callback, scoped);
@@ -321,11 +388,28 @@ export function createModel(widgetId, state, channel, options = {}) {
     scope: face,
     /** @param {string} property @param {unknown} value */
     handleRemoteUpdate(property, value) {
-      applyRemote([[property, value]]);
+      stageRemote([[property, value]])();
     },
-    applyRemote,
+    applyRemote: (/** @type {Iterable<readonly [string, unknown]>} */ entries) => stageRemote(entries)(),
+    stageRemote,
+    isDirty: (/** @type {string} */ key) => dirty.has(key),
+    keys: () => [...values.keys()],
+    peek: (/** @type {string} */ key) => values.get(key),
+    handleMessage,
+    /** @param {(content: any, buffers: DataView[]) => void} tap */
+    tapMessages(tap) {
+      taps.add(tap);
+      return () => void taps.delete(tap);
+    },
+    /** @param {Promise<unknown>} until */
+    holdMessages(until) {
+      hearing = "starting";
+      until.then(hear, hear);
+    },
+    sendMessage,
     close() {
       lifetime.abort();
+      heldMessages = [];
       emitter.off();
     },
   });
@@ -437,21 +521,33 @@ export class WidgetModel {
   /** Nothing is left to do: `set` has sent it. */
   save_changes() {}
 
-  /** The base mode carries no custom messages: says so once. */
-  send() {
-    if (this.#hasWarned) return;
+  /** @param {unknown} content @param {DataView[]} buffers */
+  handleMessage(content, buffers) {
+    this.#trigger("msg:custom", content, buffers);
+  }
+
+  /**
+   * A custom message, where the connection carries them; the base mode does not, and it says so once.
+   *
+   * @param {unknown} [content]
+   * @param {unknown} [_callbacks]
+   * @param {readonly unknown[]} [buffers]
+   * @returns {void}
+   */
+  send(content, _callbacks, buffers) {
+    if (this.#ws?.sendMessage?.(this.#widgetId, content, buffers) || this.#hasWarned) return;
     this.#hasWarned = true;
     console.warn(`[rdit] widget ${this.#widgetId}: ${NO_MESSAGES}`);
     this.#ws?.report?.({ code: "unsupported", message: NO_MESSAGES, widget_id: this.#widgetId });
   }
 
-  /** @param {string} event @param {unknown} value */
-  #trigger(event, value) {
+  /** @param {string} event @param {...any} values */
+  #trigger(event, ...values) {
     /** @type {{ error: unknown } | null} */
     let first = null;
     this.#listeners.get(event)?.forEach((callback) => {
       try {
-        callback(value);
+        callback(.../** @type {[any]} */ (values));
       } catch (error) {
         first ??= { error };
       }

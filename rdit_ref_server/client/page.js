@@ -10,6 +10,7 @@
 import { connect } from "./connection.js";
 import { renderWidget } from "./host.js";
 import { messageOf } from "./model.js";
+import { noticeOf, restartNotice } from "./notices.js";
 import { createOutputs } from "./outputs.js";
 
 const EVENT_KINDS = ["statement", "stream", "display", "error", "widget", "done", "reset"];
@@ -21,7 +22,14 @@ export const DONE_GRACE_MS = 1_000;
 export const MAX_NOTICES = 5;
 
 const STATE_LABELS = { connecting: "Connecting", live: "Live", offline: "Reconnecting", failed: "Failed" };
-const RUN_LABELS = { waiting: "", running: "Running", busy: "Busy", ok: "Ready", error: "Stopped by an error" };
+const RUN_LABELS = {
+  waiting: "",
+  running: "Running",
+  busy: "Busy",
+  unsent: "Edits wait",
+  ok: "Ready",
+  error: "Stopped by an error",
+};
 
 /** @typedef {{ stage: string, message: string }} PageError */
 
@@ -85,6 +93,8 @@ export function startPage(options = {}) {
   /** A restart was asked for, and its `reset` has not come yet. */
   let isRestarting = false;
   let isCodeShown = false;
+  /** Ends the views of this run. */
+  let runLifetime = new AbortController();
   /** @type {keyof typeof RUN_LABELS} */
   let run = "waiting";
   /** Widgets of this run that have neither rendered nor failed yet. @type {Set<object>} */
@@ -103,7 +113,11 @@ export function startPage(options = {}) {
     html.setAttribute("data-rdit-state", state === "closed" ? "failed" : state);
     const label = state === "closed" ? "failed" : state;
     setText(stateLabel, STATE_LABELS[label]);
-    const shownRun = state !== "live" ? "waiting" : isStreamDone && !connection.idle ? "busy" : run;
+    /** @type {keyof typeof RUN_LABELS} */
+    let shownRun = run;
+    if (state === "offline" && !connection.idle) shownRun = "unsent";
+    else if (state !== "live") shownRun = "waiting";
+    else if (isStreamDone && !connection.idle) shownRun = "busy";
     setText(runLabel, RUN_LABELS[shownRun]);
     runLabel.setAttribute("data-run", shownRun);
     interruptButton.hidden = !(state === "live" && (run === "running" || shownRun === "busy"));
@@ -117,12 +131,14 @@ export function startPage(options = {}) {
     if (el.textContent !== text) el.textContent = text;
   }
 
-  /** @param {string} text */
-  function notify(text) {
+  /** @param {string} text @param {string} [topic] replaces the notice on the same topic, and outlives a reset */
+  function notify(text, topic) {
     const last = notices.lastElementChild;
     if (last?.firstChild?.textContent === text) return;
+    if (topic) notices.querySelector(`[data-topic="${topic}"]`)?.remove();
     const notice = document.createElement("p");
     notice.className = "rdit-notice";
+    if (topic) notice.setAttribute("data-topic", topic);
     const message = document.createElement("span");
     message.textContent = text;
     const dismiss = document.createElement("button");
@@ -143,6 +159,7 @@ export function startPage(options = {}) {
       widgetData,
       el,
       connection,
+      signal: runLifetime.signal,
       importModule,
       onerror(failure) {
         console.error(`[rdit] widget ${failure.widgetId} failed (${failure.stage})`, failure.error);
@@ -171,15 +188,26 @@ export function startPage(options = {}) {
     lastId = id;
     run = "waiting";
     isRunOver = false;
-    isRestarting = false;
     for (const n of early.keys()) if (n <= id) early.delete(n);
-    if (isFresh) return;
+    if (isFresh) {
+      isRestarting = false;
+      return;
+    }
     closeStream();
     rendering = new Set();
-    notices.replaceChildren();
+    // What is said about the server having been started anew comes before the reset that follows from it.
+    const isAskedFor = isRestarting;
+    isRestarting = false;
+    for (const notice of notices.querySelectorAll(isAskedFor ? ".rdit-notice" : ".rdit-notice:not([data-topic])")) {
+      notice.remove();
+    }
+    runLifetime.abort();
+    runLifetime = new AbortController();
     outputs.clear();
-    // A new socket starts with every value that changed: none of the old run's can be mistaken for one of the new.
+    // In base mode a new socket starts with every value that changed: none of the old run's can be mistaken for one of
+    // the new. In rdit/1 each widget's incarnation tells them apart, and the socket goes on.
     connection.renew();
+    if (connection.protocol === "rdit.v1" && connection.state === "live") openStream();
   }
 
   function closeStream() {
@@ -323,19 +351,15 @@ export function startPage(options = {}) {
   });
   connection.on("error", (fault) => {
     if (fault.code === "listener_failed") recordError("listener", fault.error);
-    else if (fault.code === "unsupported") notify(`Widget ${fault.widget_id}: ${fault.message}`);
-    else if (fault.code === "undeliverable") notify(`Not delivered: ${subjectOf(fault)}. ${fault.message}`);
-    else if (["dropped", "bad_message"].includes(fault.code)) notify(`${fault.message} (${fault.code})`);
-    // A server that names the property in its text need not be repeated.
-    else if (fault.property && fault.message.includes(`'${fault.property}'`)) {
-      notify(`Python refused an edit: ${fault.message} (${fault.code})`);
-    } else notify(`Python refused ${subjectOf(fault)}: ${fault.message} (${fault.code})`);
+    else {
+      const text = noticeOf(fault);
+      if (text !== null) notify(text);
+    }
   });
-
-  /** @param {import("./model.js").Fault} fault */
-  function subjectOf({ property, widget_id: widgetId }) {
-    return property ? `an edit of ${property} in widget ${widgetId}` : "an edit";
-  }
+  connection.on("restarted", (restarted) => notify(restartNotice(restarted), "restarted"));
+  connection.on("source", ({ widgetId }) =>
+    console.info(`[rdit] widget ${widgetId}: its module changed; it is loaded when the widget is shown again`),
+  );
 
   /** @param {{ code: number, message: string } | null} failure */
   function showFailure(failure) {

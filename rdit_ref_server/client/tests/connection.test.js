@@ -27,6 +27,7 @@ function dial({ status = 200, url = "ws://test/prefix/ws/widgets", ...options } 
     WebSocket: network.WebSocket,
     setTimeout: clock.setTimeout,
     clearTimeout: clock.clearTimeout,
+    now: clock.now,
     random: () => 1,
     window,
     document,

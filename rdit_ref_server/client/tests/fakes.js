@@ -4,6 +4,27 @@ import { resolveObjectURL } from "node:buffer";
 
 import { JSDOM } from "jsdom";
 
+import { decodeFrame } from "../frames.js";
+
+const WELCOME = {
+  type: "welcome",
+  protocol: 1,
+  epoch: "e1",
+  session: "s1",
+  secret: "x1",
+  resumed: false,
+  ack: 0,
+  limits: { max_frame: 1_000_000, max_inflight: 2, max_ops: 256 },
+  ping_ms: 25_000,
+  ttl_ms: 120_000,
+};
+
+/** A widget as a server of rdit/1 tells of it. @param {string} id @param {Record<string, unknown>} values */
+export function opened(id, values, inst = 40) {
+  const props = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value, inst]]));
+  return { widget_id: id, inst, kind: "demo.Widget", props, writable: Object.keys(values) };
+}
+
 /** Makes a WebSocket class whose sockets wait for the test: `sockets` lists them in the order of their making. */
 export function fakeNetwork() {
   /** @type {FakeSocket[]} */
@@ -11,13 +32,16 @@ export function fakeNetwork() {
 
   class FakeSocket extends EventTarget {
     readyState = 0;
+    protocol = "";
+    #frame = 0;
     /** @type {string[]} */
     frames = [];
 
-    /** @param {string} url */
-    constructor(url = "ws://test/ws/widgets") {
+    /** @param {string} url @param {string[]} offers */
+    constructor(url = "ws://test/ws/widgets", offers = []) {
       super();
       this.url = url;
+      this.offers = offers;
       sockets.push(this);
     }
 
@@ -31,8 +55,9 @@ export function fakeNetwork() {
       this.readyState = 3;
     }
 
-    /** The other side accepts. */
-    accept() {
+    /** The other side accepts. @param {string} protocol what it chooses */
+    accept(protocol = "") {
+      this.protocol = protocol;
       this.readyState = 1;
       this.dispatchEvent(new Event("open"));
     }
@@ -41,6 +66,29 @@ export function fakeNetwork() {
     say(message) {
       const data = typeof message === "string" ? message : JSON.stringify(message);
       this.dispatchEvent(new MessageEvent("message", { data }));
+    }
+
+    /**
+     * The other side accepts in rdit/1 and has these widgets: property to value, by id.
+     *
+     * @param {Record<string, Record<string, unknown>>} [widgets]
+     * @param {object} [welcome] fields that differ
+     */
+    welcome(widgets = {}, welcome = {}) {
+      this.accept("rdit.v1");
+      this.say({ ...WELCOME, ...welcome });
+      this.sync({ open: Object.entries(widgets).map(([id, values]) => opened(id, values)) });
+    }
+
+    /** @param {object} fields */
+    sync(fields) {
+      this.#frame += 1;
+      this.say({ type: "sync", frame: this.#frame, rev: 50, ack: 0, ...fields });
+    }
+
+    /** What was sent in rdit/1, but for acknowledgements of state. @returns {any[]} */
+    get messages() {
+      return this.frames.map((frame) => decodeFrame(frame)).filter(({ type }) => type !== "sync_ack");
     }
 
     /** The connection ends. @param {number} code @param {string} reason */
@@ -106,6 +154,7 @@ export function fakeClock() {
       }
       now = end;
     },
+    now: () => now,
     /** How long until each timer fires, sorted. */
     get waits() {
       return [...timers.values()].map(({ at }) => at - now).sort((a, b) => a - b);

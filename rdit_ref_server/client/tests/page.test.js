@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
 import { DONE_GRACE_MS, MAX_NOTICES, STREAM_RETRY_MS, startPage } from "../page.js";
-import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, settle } from "./fakes.js";
+import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
 
 const HTML = readFileSync(new URL("../index.html", import.meta.url), "utf-8");
 const CSS = readFileSync(new URL("../page.css", import.meta.url), "utf-8");
@@ -75,6 +75,7 @@ function makeWorld() {
         WebSocket: network.WebSocket,
         setTimeout: clock.setTimeout,
         clearTimeout: clock.clearTimeout,
+        now: clock.now,
         random: () => 1,
         window: null,
         document: null,
@@ -465,6 +466,93 @@ describe("widgets", () => {
       { stage: "page", message: "one" },
       { stage: "promise", message: "two" },
     ]);
+  });
+});
+
+describe("rdit/1", () => {
+  /** @param {object} [welcome] @param {Record<string, Record<string, unknown>>} [widgets] */
+  function startV1(welcome = {}, widgets = { 1.1: { n: 7 } }) {
+    world.network.last.welcome(widgets, welcome);
+    world.stream.open();
+  }
+
+  test("a widget is shown with the server's state, and idle waits for its edits", async () => {
+    startV1({}, { 1.1: { n: 8 } });
+    world.stream.say("widget", 1, widget("ok"));
+    world.finish(2);
+    await settle();
+    assert.equal(world.text, "8");
+    assert.equal(world.isIdle, true);
+    world.page.connection.sendUpdate("1.1", "n", 9);
+    assert.equal(world.isIdle, false);
+    world.network.last.sync({ ack: 1, changes: [["1.1", 40, "n", 9, 60]] });
+    assert.equal(world.isIdle, true);
+  });
+
+  test("a reset keeps the socket, ends the views, and shows the new run", async () => {
+    startV1();
+    world.stream.say("widget", 1, widget("ok"));
+    world.finish(2);
+    await settle();
+    const model = world.page.connection.model("1.1");
+    world.network.last.sync({ close: [["1.1", 40]] });
+    world.output(3, "reset");
+    assert.deepEqual([world.text, model?.signal.aborted, world.network.sockets.length], ["", true, 1]);
+    world.stream.open();
+    world.stream.say("widget", 4, widget("ok"));
+    world.network.last.sync({ open: [{ ...opened("1.1", { n: 5 }, 60) }] });
+    world.finish(5);
+    await settle();
+    assert.equal(world.text, "5");
+    assert.equal(world.isIdle, true);
+  });
+
+  test("edits wait visibly while offline, and a restarted server is told with what became of them", async () => {
+    startV1();
+    world.stream.say("widget", 1, widget("ok"));
+    world.finish(2);
+    await settle();
+    world.network.last.drop();
+    const model = world.page.connection.model("1.1");
+    model?.set("n", 9);
+    model?.save_changes();
+    assert.equal(world.byId("rdit-run").textContent, "Edits wait");
+    world.clock.advance(BACKOFF_BASE_MS);
+    startV1({ epoch: "e2" }, { 1.1: { n: 0 } });
+    world.stream.say("reset", 0);
+    world.stream.open();
+    world.stream.say("widget", 1, widget("ok"));
+    world.finish(2);
+    await settle();
+    assert.equal(world.text, "9");
+    assert.deepEqual(world.notices(), [
+      "The server was started anew; the page shows its state now. 1 unsaved edit was applied again.",
+    ]);
+    assert.deepEqual(world.network.last.messages.at(-1).ops[0].value, 9);
+  });
+
+  test("an edit that could not be kept is a notice, whatever the reason", () => {
+    startV1();
+    /** @type {[string, Partial<import("../model.js").Fault>, RegExp][]} */
+    const cases = [
+      ["dropped", { property: "n" }, /^Not kept: an edit of n in widget 1\.1\. why \(dropped\)$/],
+      ["lost", {}, /^Not kept: a message of widget 1\.1\. why \(lost\)$/],
+      ["delivery_unknown", {}, /^Perhaps not delivered: a message of widget 1\.1/],
+      ["queue_full", {}, /^Not kept: a message/],
+      ["conflict", { property: "n" }, /^Not kept: an edit of n .* had changed meanwhile/],
+      ["observer_failed", { property: "n" }, /^Python took an edit of n/],
+      ["handler_failed", {}, /^Python failed to handle a message/],
+      ["too_large", { property: "n" }, /^Not kept: an edit of n/],
+      ["bad_frame", {}, /cannot read/],
+      ["lost_messages", {}, /^why \(lost_messages\)$/],
+    ];
+    for (const [code, more, pattern] of cases) {
+      world.page.connection.report({ code, message: "why", widget_id: "1.1", ...more });
+      assert.match(world.notices().at(-1) ?? "", pattern);
+    }
+    const count = world.notices().length;
+    world.page.connection.report({ code: "dropped", message: "told in sum", property: "n", cause: "restart" });
+    assert.equal(world.notices().length, count);
   });
 });
 

@@ -1,0 +1,76 @@
+/**
+ * `experimental.invoke`: a question to Python and its answer, as two custom messages in anywidget's own form.
+ */
+
+/** @typedef {import("./model.js").Model} Model */
+
+/** How long an answer is waited for, unless the caller brings a signal; as long as anywidget waits. */
+export const INVOKE_TIMEOUT_MS = 3_000;
+
+/**
+ * @typedef {object} InvokeOptions
+ * @property {readonly unknown[]} [buffers]
+ * @property {AbortSignal} [signal] instead of the time limit
+ * @property {number} [timeoutMs]
+ */
+
+/**
+ * @typedef {object} Experimental
+ * @property {(name: string, msg?: unknown, options?: InvokeOptions) => Promise<[any, DataView[]]>} invoke
+ */
+
+/** Random enough for a name among the questions of one page; `crypto.randomUUID` is for secure contexts only. */
+function newId() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16).padStart(8, "0")).join("");
+}
+
+/** @param {any} error what Python says: a text, or a type and a message */
+function textOf(error) {
+  if (typeof error === "string") return error;
+  const name = error?.type ?? error?.name;
+  return [name, error?.message].filter((part) => typeof part === "string" && part !== "").join(": ") || "it failed";
+}
+
+/**
+ * @param {Model} model
+ * @param {() => () => void} hold keeps the connection from being idle while an answer is due
+ * @returns {Experimental}
+ */
+export function experimentalOf(model, hold) {
+  return Object.freeze({
+    /** @type {Experimental["invoke"]} */
+    async invoke(name, msg, { buffers = [], signal, timeoutMs = INVOKE_TIMEOUT_MS } = {}) {
+      signal?.throwIfAborted();
+      const id = newId();
+      const waiting = new AbortController();
+      const release = hold();
+      try {
+        return await new Promise((resolve, reject) => {
+          const limit = signal ?? AbortSignal.timeout(timeoutMs);
+          const late = new Error(`Python did not answer ${JSON.stringify(name)} within ${timeoutMs} ms`);
+          const ended = { signal: waiting.signal };
+          limit.addEventListener("abort", () => reject(signal ? signal.reason : late), ended);
+          model.signal.addEventListener("abort", () => reject(new Error("The widget was closed")), ended);
+          // An answer comes through while a widget's messages are kept back: its `initialize` may wait for this one.
+          const untap = model.tapMessages((content, answers) => {
+            if (content?.id !== id || content.kind !== "anywidget-command-response") return;
+            if (content.error === undefined || content.error === null) resolve([content.response, answers]);
+            else reject(new Error(`Command ${JSON.stringify(name)}: ${textOf(content.error)}`));
+          });
+          waiting.signal.addEventListener("abort", untap);
+          const question = { id, kind: "anywidget-command", name, msg };
+          const isCarried = model.sendMessage(question, buffers, ({ code, message }) =>
+            reject(Object.assign(new Error(`Command ${JSON.stringify(name)}: ${message} (${code})`), { code })),
+          );
+          if (!isCarried) {
+            const text = "this connection carries no custom messages (base mode)";
+            reject(new Error(`Cannot invoke ${JSON.stringify(name)}: ${text}`));
+          }
+        });
+      } finally {
+        waiting.abort();
+        release();
+      }
+    },
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * What the reader of a page is told when an edit or a message did not become what they think it did.
+ */
+
+/** @typedef {import("./model.js").Fault} Fault */
+
+/** @param {number} count @param {string} one @param {string} [many] */
+function counted(count, one, many = `${one}s`) {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** @param {Fault} fault */
+function subjectOf({ code, property, widget_id: widgetId }) {
+  if (property) return `an edit of ${property} in widget ${widgetId}`;
+  const isMessage = ["lost", "delivery_unknown", "queue_full", "handler_failed"].includes(code);
+  return isMessage && widgetId ? `a message of widget ${widgetId}` : "an edit";
+}
+
+/**
+ * @param {Fault} fault
+ * @returns {string | null} null: it is told elsewhere
+ */
+export function noticeOf(fault) {
+  const { code, message, property, cause } = fault;
+  if (cause === "restart") return null;
+  const subject = subjectOf(fault);
+  switch (code) {
+    case "unsupported":
+      return `Widget ${fault.widget_id}: ${message}`;
+    case "undeliverable":
+      return `Not delivered: ${subject}. ${message}`;
+    case "delivery_unknown":
+      return `Perhaps not delivered: ${subject}. ${message} (${code})`;
+    case "dropped":
+      // In base mode also values of Python's for widgets that nobody opens.
+      return property ? `Not kept: ${subject}. ${message} (${code})` : `${message} (${code})`;
+    case "lost":
+    case "queue_full":
+    case "too_large":
+      return `Not kept: ${subject}. ${message} (${code})`;
+    case "conflict":
+      return `Not kept: ${subject}. Python's value had changed meanwhile, and is shown now (${code})`;
+    case "observer_failed":
+      return `Python took ${subject}, and its own code failed then: ${message} (${code})`;
+    case "handler_failed":
+      return `Python failed to handle ${subject}: ${message} (${code})`;
+    case "bad_frame":
+      return `This page cannot read what the server says: ${message} (${code})`;
+    case "lost_messages":
+    case "bad_message":
+      return `${message} (${code})`;
+  }
+  // A server that names the property in its text need not be repeated.
+  if (property && message.includes(`'${property}'`)) return `Python refused an edit: ${message} (${code})`;
+  return `Python refused ${subject}: ${message} (${code})`;
+}
+
+/**
+ * @param {import("./session.js").Restarted} restarted
+ * @returns {string}
+ */
+export function restartNotice({ reapplied, dropped, waiting, lost }) {
+  const parts = ["The server was started anew; the page shows its state now."];
+  if (reapplied > 0) parts.push(`${counted(reapplied, "unsaved edit was", "unsaved edits were")} applied again.`);
+  if (dropped > 0) parts.push(`${counted(dropped, "unsaved edit", "unsaved edits")} could not be kept.`);
+  const wait = counted(waiting, "unsaved edit waits", "unsaved edits wait");
+  if (waiting > 0) parts.push(`${wait} for a widget to come back.`);
+  if (lost > 0) parts.push(`${counted(lost, "message")} did not get through.`);
+  return parts.join(" ");
+}

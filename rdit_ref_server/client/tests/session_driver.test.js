@@ -1,0 +1,336 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+
+import { BACKOFF_BASE_MS, connect } from "../connection.js";
+import { renderWidget } from "../host.js";
+import { WidgetModel } from "../model.js";
+import { LIMITS } from "../session.js";
+import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
+
+/** @type {ReturnType<typeof makeWorld>} */
+let world;
+beforeEach(() => {
+  world = makeWorld();
+});
+afterEach(() => {
+  world.connection.close();
+  world.dom.window.close();
+});
+
+/** @param {import("../connection.js").ConnectOptions & { status?: number }} [options] */
+function makeWorld({ status = 200, ...options } = {}) {
+  const page = fakePage();
+  const network = fakeNetwork();
+  const clock = fakeClock();
+  const window = new EventTarget();
+  const tab = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  const connection = connect("ws://test/prefix/ws/widgets", {
+    WebSocket: network.WebSocket,
+    setTimeout: clock.setTimeout,
+    clearTimeout: clock.clearTimeout,
+    now: clock.now,
+    random: () => 1,
+    window,
+    document: tab,
+    fetch: /** @type {any} */ (async () => ({ status })),
+    ...options,
+  });
+  /** @type {any} */
+  const told = { state: [], error: [], idle: [], restarted: [], output: [] };
+  connection.on("state", ({ state }) => told.state.push(state));
+  for (const name of /** @type {const} */ (["error", "idle", "restarted", "output"])) {
+    connection.on(name, (detail) => told[name].push(detail));
+  }
+  const imports = fakeImports();
+  return {
+    ...page,
+    network,
+    clock,
+    window,
+    tab,
+    connection,
+    told,
+    /** @param {string} esm @param {string} id @param {Partial<import("../host.js").RenderOptions>} [more] */
+    async show(esm, id = "w", more = {}) {
+      const el = page.document.body.appendChild(page.document.createElement("div"));
+      const widgetData = { widget_id: id, esm, model: { n: -1 } };
+      return { el, view: renderWidget({ widgetData, el, connection, importModule: imports.importModule, ...more }) };
+    },
+  };
+}
+
+const PAINT = `export default { render({ model, el }) {
+  const paint = () => { el.textContent = String(model.get("n")) };
+  model.on("change:n", paint);
+  paint();
+} }`;
+
+describe("the subprotocol", () => {
+  test("auto offers both, and goes on in the one that was chosen", () => {
+    const { network, connection } = world;
+    assert.deepEqual(network.last.offers, ["rdit.v1", "rdit.base"]);
+    network.last.welcome({ w: { n: 1 } });
+    assert.deepEqual([connection.protocol, connection.state], ["rdit.v1", "live"]);
+    assert.deepEqual(network.last.messages, [{ type: "hello" }]);
+    assert.equal(connection.model("w")?.get("n"), 1);
+    assert.equal(/** @type {any} */ (network.last).binaryType, "arraybuffer");
+  });
+
+  test("base offers nothing", () => {
+    const base = makeWorld({ protocol: "base" });
+    assert.deepEqual(base.network.last.offers, []);
+    base.network.last.accept();
+    assert.deepEqual([base.connection.protocol, base.network.last.frames], ["base", []]);
+    base.connection.close();
+  });
+
+  test("models, edits and receivers from before the choice go on in base mode", () => {
+    const { network, connection } = world;
+    const model = connection.open({ widget_id: "w", model: { n: 0 } });
+    const simple = new WidgetModel("v", { n: 0 }, connection);
+    model.set("n", 1);
+    model.save_changes();
+    simple.set("n", 2);
+    model.send("hello");
+    network.last.accept("rdit.base");
+    assert.deepEqual([connection.protocol, connection.state, connection.model("w")], ["base", "live", model]);
+    assert.deepEqual(network.last.updates, [["w", "n", 1], ["v", "n", 2]]);
+    assert.deepEqual(world.told.error.map((/** @type {any} */ fault) => fault.code), ["unsupported"]);
+    network.last.ack("v", "n");
+    network.last.push("v", "n", 5);
+    assert.equal(simple.get("n"), 5);
+    model.set("n", 9);
+    model.save_changes();
+    assert.deepEqual(network.last.updates.at(-1), ["w", "n", 9]);
+    network.last.drop();
+    world.clock.advance(BACKOFF_BASE_MS);
+    assert.deepEqual(network.last.offers, ["rdit.base"]);
+  });
+
+  test("a server that answers and takes no offer is asked without one in the end", async () => {
+    for (let i = 0; i < 2; i += 1) {
+      world.network.last.drop(1006);
+      await settle();
+      world.clock.advance(LIMITS.backoffCapMs);
+    }
+    assert.deepEqual(world.network.last.offers, []);
+    world.network.last.accept();
+    assert.equal(world.connection.protocol, "base");
+  });
+
+  test("a server that speaks something else after a restart ends it", () => {
+    world.network.last.welcome();
+    world.network.last.drop();
+    world.clock.advance(BACKOFF_BASE_MS);
+    world.network.last.accept("rdit.base");
+    assert.equal(world.connection.state, "failed");
+    assert.match(world.connection.failure?.message ?? "", /reload/);
+  });
+});
+
+describe("a live connection", () => {
+  test("an edit leaves at once; idle and states are told", () => {
+    const { network, connection, told } = world;
+    network.last.welcome({ w: { n: 0 } });
+    const model = /** @type {import("../model.js").Model} */ (connection.model("w"));
+    model.set("n", 1);
+    model.save_changes();
+    assert.equal(network.last.messages.at(-1).ops[0].value, 1);
+    assert.deepEqual(told.idle, [false]);
+    network.last.sync({ ack: 1 });
+    assert.deepEqual(told.idle, [false, true]);
+    assert.equal(model.get("n"), 0);
+    network.last.say({ type: "output", n: 3, event: { kind: "stream" } });
+    assert.deepEqual([told.output[0].n, told.state], [3, ["live"]]);
+  });
+
+  test("a refusal has its code, and Python's value is shown again", () => {
+    const { network, connection, told } = world;
+    network.last.welcome({ w: { n: 0 } });
+    connection.model("w")?.set("n", 1);
+    connection.model("w")?.save_changes();
+    network.last.sync({ ack: 1, rejects: [{ seq: 1, op: 0, code: "read_only", message: "no" }] });
+    assert.deepEqual(told.error, [{ code: "read_only", message: "no", widget_id: "w", property: "n" }]);
+    assert.equal(connection.model("w")?.get("n"), 0);
+  });
+
+  test("is lost and found again: the same session, the edits made meanwhile", () => {
+    const { network, connection, clock, told } = world;
+    network.last.welcome({ w: { n: 0 } });
+    network.last.drop();
+    connection.sendUpdate("w", "n", 5);
+    clock.advance(BACKOFF_BASE_MS);
+    network.last.welcome({}, { resumed: true });
+    const [hello, batch] = network.last.messages;
+    assert.deepEqual([hello.resume.session, batch.ops[0].value], ["s1", 5]);
+    assert.deepEqual(told.state, ["live", "offline", "connecting", "live"]);
+  });
+
+  test("silence ends it, also when the socket does not notice", () => {
+    const { network, clock, connection } = world;
+    network.last.welcome();
+    clock.advance(LIMITS.silenceMs);
+    assert.deepEqual([connection.state, network.last.readyState], ["offline", 3]);
+    clock.advance(BACKOFF_BASE_MS);
+    assert.equal(network.sockets.length, 2);
+  });
+
+  test("coming online probes, and dials at once when nobody answers or nothing is there", () => {
+    const { network, window, tab, clock } = world;
+    network.last.welcome();
+    window.dispatchEvent(new Event("online"));
+    assert.equal(network.last.messages.at(-1).type, "ping");
+    clock.advance(LIMITS.probeMs);
+    tab.dispatchEvent(new Event("visibilitychange"));
+    assert.equal(network.sockets.length, 2);
+  });
+
+  test("a page kept for back keeps its session, one that leaves says goodbye", () => {
+    const { network, window, connection } = world;
+    network.last.welcome({ w: { n: 0 } });
+    window.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
+    assert.deepEqual([network.last.readyState, connection.state], [3, "offline"]);
+    window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    network.last.welcome({}, { resumed: true });
+    assert.equal(connection.state, "live");
+    for (const n of [1, 2, 3]) connection.sendUpdate("w", "n", n);
+    window.dispatchEvent(new Event("pagehide"));
+    assert.deepEqual(
+      network.last.messages.slice(1).map(({ type, ops }) => ops?.[0].value ?? type),
+      [1, 2, 3, "bye"],
+    );
+  });
+
+  test("close says goodbye and ends everything", async () => {
+    const { network, connection, clock, told } = world;
+    network.last.welcome({ w: { n: 0 } });
+    const model = connection.model("w");
+    connection.close();
+    connection.close();
+    clock.advance(60_000);
+    assert.deepEqual([connection.state, network.last.messages.at(-1).type, network.sockets.length], ["closed", "bye", 1]);
+    assert.deepEqual([model?.signal.aborted, told.state], [true, ["live", "closed"]]);
+  });
+
+  test("a server that was started anew is told with what became of the edits; renew drops nothing", () => {
+    const { network, connection, clock, told } = world;
+    network.last.welcome({ w: { n: 0 } });
+    const model = connection.model("w");
+    network.last.drop();
+    connection.sendUpdate("w", "n", 5);
+    clock.advance(BACKOFF_BASE_MS);
+    network.last.welcome({ w: { n: 0 } }, { epoch: "e2" });
+    connection.renew();
+    assert.deepEqual(told.restarted, [{ reapplied: 1, dropped: 0, waiting: 0, lost: 0 }]);
+    assert.deepEqual([connection.model("w"), network.sockets.length, connection.state], [model, 2, "live"]);
+  });
+});
+
+describe("widgets", () => {
+  test("are shown when the server opens them, and again when it opens them anew", async () => {
+    world.network.last.welcome();
+    const { el, view } = await world.show(PAINT);
+    await settle();
+    assert.equal(el.textContent, "");
+    world.network.last.sync({ open: [opened("w", { n: 3 })] });
+    await view;
+    assert.equal(el.textContent, "3");
+    world.network.last.sync({ close: [["w", 40]] });
+    assert.equal(el.textContent, "");
+    world.network.last.sync({ open: [opened("w", { n: 4 }, 60)] });
+    await settle();
+    await settle();
+    assert.equal(el.textContent, "4");
+    await (await view).dispose();
+    world.network.last.sync({ open: [opened("w", { n: 5 }, 70)] });
+    await settle();
+    assert.equal(el.childNodes.length, 0);
+  });
+
+  test("before a server has chosen they are shown as they were given, and go on with what it says", async () => {
+    const { el, view } = await world.show(PAINT);
+    await view;
+    assert.equal(el.textContent, "-1");
+    world.network.last.welcome({ w: { n: 3 } });
+    assert.equal(el.textContent, "3");
+  });
+
+  test("a widget that never opens fails in its element after a while", async (t) => {
+    captureConsole(t);
+    world.network.last.welcome();
+    const { el, view } = await world.show(PAINT);
+    world.clock.advance(10_000);
+    await view;
+    assert.match(el.textContent, /failed \(open\)/);
+  });
+
+  test("a failure reaches Python, and one that repeats only once", async (t) => {
+    captureConsole(t);
+    world.network.last.welcome({ w: { n: 0 } });
+    const { view } = await world.show("export default { render() { throw new Error('boom') } }");
+    await view;
+    const [, report] = world.network.last.messages;
+    assert.deepEqual([report.type, report.widget_id, report.stage, report.message], ["report", "w", "render", "boom"]);
+    assert.match(report.stack, /boom/);
+    world.connection.model("w")?.on("change:n", () => {
+      throw new Error("listener");
+    });
+    for (const n of [1, 2, 3]) world.network.last.sync({ changes: [["w", 40, "n", n, 60 + n]] });
+    assert.deepEqual(world.network.last.messages.slice(2).map(({ stage }) => stage), ["listener"]);
+  });
+
+  test("custom messages go both ways, those from before initialize is done are held", async () => {
+    world.network.last.welcome({ w: { n: 0 } });
+    /** @type {unknown[]} */
+    const heard = ((/** @type {any} */ (globalThis)).v1heard = []);
+    const gate = ((/** @type {any} */ (globalThis)).v1gate = withResolvers());
+    const { view } = await world.show(`export default {
+      async initialize({ model }) {
+        model.on("msg:custom", (content, buffers) => globalThis.v1heard.push([content, buffers.length]));
+        await globalThis.v1gate.promise;
+      },
+      render({ model }) { model.send({ hi: 1 }, {}, [new Uint8Array([1])]) },
+    }`);
+    world.network.last.sync({ msgs: [{ n: 1, widget_id: "w", inst: 40, content: "early" }] });
+    await settle();
+    assert.deepEqual(heard, []);
+    gate.resolve();
+    await view;
+    assert.deepEqual(heard, [["early", 0]]);
+    const [op] = world.network.last.messages.at(-1).ops;
+    assert.deepEqual([op.op, op.content, op.buffers.length], ["msg", { hi: 1 }, 1]);
+  });
+
+  test("invoke asks and gets the answer, is idle only then, and fails with the caller's signal", async () => {
+    world.network.last.welcome({ w: { n: 0 } });
+    const { view } = await world.show(
+      "export default { render({ experimental }) { globalThis.v1invoke = experimental.invoke } }",
+    );
+    await view;
+    const { v1invoke: invoke } = /** @type {any} */ (globalThis);
+    const answer = invoke("greet", { name: "you" }, { buffers: [new Uint8Array([7])] });
+    const [question] = world.network.last.messages.at(-1).ops;
+    assert.deepEqual([question.content.kind, question.content.name], ["anywidget-command", "greet"]);
+    world.network.last.sync({ ack: 1 });
+    assert.equal(world.connection.idle, false);
+    const reply = { id: question.content.id, kind: "anywidget-command-response", response: "hello you" };
+    world.network.last.sync({ ack: 1, msgs: [{ n: 1, widget_id: "w", inst: 40, content: reply }] });
+    assert.deepEqual(await answer, ["hello you", []]);
+    assert.equal(world.connection.idle, true);
+
+    const sent = world.network.last.frames.length;
+    await assert.rejects(invoke("greet", {}, { signal: AbortSignal.abort(new Error("stop")) }), /stop/);
+    assert.equal(world.network.last.frames.length, sent);
+    await assert.rejects(invoke("greet", {}, { timeoutMs: 1 }), /"greet" within 1 ms/);
+    const failing = invoke("fail");
+    world.network.last.sync({ ack: 3, rejects: [{ seq: 3, op: 0, code: "handler_failed", message: "ValueError: no" }] });
+    await assert.rejects(failing, { code: "handler_failed", message: /ValueError: no/ });
+  });
+});
+
+function withResolvers() {
+  /** @type {any} */
+  const result = {};
+  result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
+  return result;
+}
