@@ -428,7 +428,6 @@ class ClientConnection:
         if not self._has_transport or self.state in ("suspect", "closed", "failed", "backoff"):
             return
         self._heard_s = now_s
-        self._probe_s = None
         try:
             message = decode_server_frame(frame, self._incoming)
         except RemoteProtocolError as error:
@@ -448,8 +447,10 @@ class ClientConnection:
                 self._take_error(message)
             case Output():
                 self._events.append(OutputReceived(message.n, message.event))
-            case Pong():
-                pass
+            case _:
+                # Nothing else answers a probe: what was under way when it was sent says nothing about now.
+                if message.id == self._probe_id:
+                    self._probe_s = None
 
     def frames_to_send(self, now_s: float) -> list[str | bytes]:
         """Take what there is to send. Batches leave only while live, and while fewer than the limit are under way."""
@@ -660,10 +661,10 @@ class ClientConnection:
                     self._close(widget_id, widget.inst)
         if is_restart:
             self._absent_until_s = now_s + self._limits.return_s
-            self._repeat_after_restart()
+            self._repeat_after_restart(touched)
             self._returned.clear()
         for widget_id in self._came_back:
-            self._come_back(widget_id)
+            self._come_back(widget_id, touched)
         self._came_back.clear()
         settled = self._settle(last.ack or 0, touched)
         self.rev = max(self.rev, last.rev)
@@ -740,7 +741,7 @@ class ClientConnection:
         for key in self._orphans:
             self._pending[key] = self._pending.get(key, 0) + 1
 
-    def _repeat_after_restart(self) -> None:
+    def _repeat_after_restart(self, touched: dict[SlotKey, EncodedValue | None]) -> None:
         """Address the edits that are left to the widgets that came back."""
         reapplied = dropped = 0
         for op in self._queue.clear():
@@ -756,11 +757,12 @@ class ClientConnection:
                 reapplied += 1
             else:
                 self._unmask(op)
+                touched[op.key] = None
                 dropped += 1
                 self._edit_lost(op, "dropped", "The server was started anew, without this property")
         self._events.append(Restarted(reapplied, dropped, len(self._orphans)))
 
-    def _come_back(self, widget_id: str) -> None:
+    def _come_back(self, widget_id: str, touched: dict[SlotKey, EncodedValue | None]) -> None:
         """A widget that was missing after a restart is there: its edits are for it, if they may be."""
         widget = self.widgets[widget_id]
         for key in [key for key in self._orphans if key[0] == widget_id]:
@@ -769,6 +771,7 @@ class ClientConnection:
                 edit.inst = widget.inst
                 self._queue.put(edit)
             else:
+                touched[key] = None
                 self._orphan_lost(edit)
 
     def _orphan_lost(self, edit: Edit) -> None:
@@ -881,7 +884,7 @@ class ClientConnection:
 
     def _show(self, keys: Any, asked: Mapping[SlotKey, EncodedValue | None] | None = None) -> None:
         """Have slots that are not pending show what is confirmed; all of a model's at once."""
-        updates: dict[str, dict[str, Any]] = {}
+        updates: dict[str, tuple[WidgetModel, dict[str, Any]]] = {}
         for key in keys:
             widget_id, name = key
             widget = self.widgets.get(widget_id)
@@ -893,11 +896,9 @@ class ClientConnection:
             if own is not None and widget.model.is_unsaved(name) and same_value(decode(own), value):
                 continue  # The user is further, and the server said nothing that is news.
             if not same_value(widget.model.peek(name), value) or widget.model.is_unsaved(name):
-                updates.setdefault(widget_id, {})[name] = copy_structure(value)
-        for widget_id, changes in updates.items():
-            model = self.models.get(widget_id)
-            if model is not None:
-                model.handle_remote_updates(changes)
+                updates.setdefault(widget_id, (widget.model, {}))[1][name] = copy_structure(value)
+        for model, changes in updates.values():
+            model.handle_remote_updates(changes)
 
     def _refuse(self, rejects: Sequence[Reject], settled: dict[int, SentBatch]) -> None:
         for reject in rejects:

@@ -73,7 +73,16 @@ _EXPECTED_ID: Final = "Expected 1 to 128 characters of A-Z a-z 0-9 _ . : -"
 _ENCODER: Final = msgspec.json.Encoder()
 _CLIENT_DECODER: Final = msgspec.json.Decoder(WidgetUpdate)
 _SERVER_DECODER: Final = msgspec.json.Decoder(WidgetUpdate | Ack | Error | Output)
-_CLIENT_FRAMES: Final[msgspec.json.Decoder[ClientMessage]] = msgspec.json.Decoder(ClientMessage)
+
+
+class _TextBatch(Batch, frozen=True, tag="batch"):
+    """A `Batch` that also shows whether it has header fields, which a search of the text would tell more slowly."""
+
+    buffers: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    specials: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_CLIENT_FRAMES: Final = msgspec.json.Decoder(Hello | _TextBatch | SyncAck | Subscribe | Report | Ping | Pong | Bye)
 _SERVER_FRAMES: Final[msgspec.json.Decoder[ServerMessage]] = msgspec.json.Decoder(ServerMessage)
 _TREES: Final = msgspec.json.Decoder()
 
@@ -260,15 +269,18 @@ def decode_client_frame(frame: str | bytes, limits: Limits) -> ClientMessage:
         RemoteProtocolError: with a code of `FRAME_CODES`; nothing else, whatever the bytes are.
     """
     data, parts = _open(frame, limits)
-    if not parts and not (_BUFFERS in data or _SPECIALS in data or _ESCAPES in data):
+    if not parts:
         try:
             message = _CLIENT_FRAMES.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # The long way finds out why, and which op it was.
         else:
-            if isinstance(message, Batch) and len(message.ops) > limits.max_ops:
-                return Batch(message.seq, _too_many(len(message.ops), limits))
-            return message
+            if not isinstance(message, _TextBatch):
+                if not _has_header(data):
+                    return cast("ClientMessage", message)
+            elif message.buffers is msgspec.UNSET and message.specials is msgspec.UNSET and _is_bare(message.ops):
+                ops = message.ops
+                return Batch(message.seq, ops if len(ops) <= limits.max_ops else _too_many(len(ops), limits))
     tree = _tree(data)
     _place_all(tree, parts)
     kind = _kind(tree, _V1_TYPES)
@@ -280,7 +292,7 @@ def decode_client_frame(frame: str | bytes, limits: Limits) -> ClientMessage:
 def decode_server_frame(frame: str | bytes, limits: Limits) -> ServerMessage:
     """What a server sent, read by a client. Errors as in `decode_client_frame`."""
     data, parts = _open(frame, limits)
-    if not parts and not (_BUFFERS in data or _SPECIALS in data or _ESCAPES in data):
+    if not parts and not _has_header(data):
         try:
             return _SERVER_FRAMES.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -294,6 +306,19 @@ def decode_server_frame(frame: str | bytes, limits: Limits) -> ServerMessage:
             if not all(isinstance(buffer, bytes) for buffer in posted.buffers):
                 raise RemoteProtocolError("bad_message", f"Expected bytes - at $.msgs[{index}].buffers")
     return message
+
+
+def _is_bare(ops: Sequence[SetOp | MsgOp]) -> bool:
+    """Whether no op names a buffer, which a text does not have."""
+    for op in ops:  # noqa: SIM110  a generator would cost as much as the decoding
+        if type(op) is MsgOp and op.buffers:
+            return False
+    return True
+
+
+def _has_header(data: bytes) -> bool:
+    """Whether a text may have one of the header fields."""
+    return _BUFFERS in data or _SPECIALS in data or _ESCAPES in data
 
 
 def _join(parts: Sequence[bytes]) -> bytes:

@@ -680,18 +680,21 @@ class WidgetManager:
         esm = hosted.esm if hosted.esm_url is None else None
         return Description(self._insts[widget_id], hosted.kind, esm, hosted.esm_url, hosted.slots, hosted.writable())
 
-    def slot(self, widget_id: str, property: str) -> Slot | None:
-        """The encoded present value of a slot, and its revision. With the lock held."""
-        hosted = self._hosted.get(widget_id)
-        if hosted is None:
-            return None
-        if property in (_ESM, _ESM_URL):
-            return Slot(encode(hosted.esm if property == _ESM else hosted.esm_url), hosted.esm_rev)
-        return hosted.slots.get(property)
+    def slot(self, widget_id: str, property: str) -> Slot:
+        """A slot of an open widget that was marked. With the lock held."""
+        hosted = self._hosted[widget_id]
+        slot = hosted.slots.get(property)
+        # New code is no slot of its own: it is large, and every page imports it once.
+        return slot or Slot(encode(hosted.esm if property == _ESM else hosted.esm_url), hosted.esm_rev)
 
     def slot_value(self, widget_id: str, property: str) -> bytes | None:
         """The present value of a slot as base mode has it. With the lock held."""
-        slot = self.slot(widget_id, property)
+        hosted = self._hosted.get(widget_id)
+        if hosted is None:
+            return None  # A page may write to an id that nothing has, and is corrected as any other.
+        if property == _ESM:
+            return msgspec.json.encode(hosted.esm)
+        slot = hosted.slots.get(property)
         return slot.value.base if slot is not None else None
 
     def closed_since(self, rev: int) -> list[tuple[str, int]] | None:
@@ -713,8 +716,7 @@ class WidgetManager:
 
     def joined(self, connection: ServerConnection) -> None:
         """A peer of `rdit/1` said hello and is let in."""
-        if connection.session is not None:
-            self.emit(Connected(connection.connection_id, connection.user))
+        self.emit(Connected(connection.connection_id, connection.user))
 
     def disconnected(self, connection: AnyConnection) -> None:
         """A connection ended."""
@@ -918,7 +920,7 @@ class WidgetManager:
 
     def _wake(self, connections: Mapping[AnyConnection, None]) -> None:
         """Have connections send what they were marked with; while a batch is applied, together with its ack."""
-        if self._is_owing and self._writes.is_applying:
+        if self._writes.is_applying:
             with self.lock:
                 if self._is_owing:
                     self._owed.update(connections)

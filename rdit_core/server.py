@@ -47,7 +47,6 @@ from .frames import decode_client_frame, encode_frame
 from .limits import Limits
 from .messages import (
     Batch,
-    Bye,
     ClientMessage,
     Error,
     Hello,
@@ -120,6 +119,15 @@ CLOSE_CODES: Final = {
 """Reason to close code. After 4000 to 4499 a client comes back by itself, after 4500 to 4999 it does not."""
 
 
+class _SmallSync(msgspec.Struct, frozen=True, tag="sync", gc=False, omit_defaults=True):
+    """A `Sync` with a few changes, and the fields that it then has."""
+
+    frame: int
+    rev: int
+    ack: int
+    changes: list[Change] = []
+
+
 class Description(NamedTuple):
     """A widget as a page is told of it when it opens."""
 
@@ -153,8 +161,8 @@ class WidgetCore(Protocol):
     def describe(self, widget_id: str) -> Description:
         """An open widget. With the lock held."""
 
-    def slot(self, widget_id: str, property: str) -> Slot | None:
-        """The slot of an open widget, or None. With the lock held."""
+    def slot(self, widget_id: str, property: str) -> Slot:
+        """A slot of an open widget that was marked. With the lock held; a slot lives as long as its widget."""
 
     def closed_since(self, rev: int) -> list[tuple[str, int]] | None:
         """Widget id and inst of what closed after a revision; None when that is not remembered. With the lock held."""
@@ -346,7 +354,7 @@ class ServerConnection:
             self._refuse(error, now_s)
             self.wake()
             return
-        if self._take(message, len(frame), now_s):
+        if self._take_batch(message, len(frame), now_s) if isinstance(message, Batch) else self._take(message, now_s):
             self.wake()
 
     def receive_eof(self, now_s: float) -> None:
@@ -432,8 +440,8 @@ class ServerConnection:
     def mark(self, key: SlotKey) -> None:
         """A slot changed: its present value goes with the next `sync`. Call with the lock held, then `wake`."""
         if key[0] in self._known and key[0] not in self._opens:
-            # To the end, so that a `sync` in parts gets on.
-            self._dirty.pop(key, None)
+            if self._parts_left is not None:
+                self._dirty.pop(key, None)  # To the end, so that a `sync` in parts gets on.
             self._dirty[key] = None
 
     def mark_open(self, widget_id: str, inst: int) -> None:
@@ -489,11 +497,9 @@ class ServerConnection:
 
     # What arrives.
 
-    def _take(self, message: ClientMessage, size_bytes: int, now_s: float) -> bool:
-        """Act on a message. Returns whether there may be something to send."""
+    def _take(self, message: ClientMessage, now_s: float) -> bool:
+        """Act on a message that is no batch. Returns whether there may be something to send."""
         match message:
-            case Batch():
-                return self._take_batch(message, size_bytes, now_s)
             case SyncAck():
                 with self._core.lock:
                     return self._take_sync_ack(message)
@@ -520,7 +526,7 @@ class ServerConnection:
                 self._events.append(Reported(message.widget_id, message.stage))
                 self._core.reported(self, message)
                 return False
-            case Bye():
+            case _:
                 with self._core.lock:
                     session, self.session = self.session, None
                     self._sessions.end(session)
@@ -648,7 +654,8 @@ class ServerConnection:
             if self._owed_s is None:
                 self._owed_s = now_s + self._limits.owed_s
             self._events.append(BatchReceived(batch.seq, len(batch.ops)))
-            self._check_flood(now_s)
+            if self._waiting_batches > 1:
+                self._check_flood(now_s)
         self._core.enqueue(PendingBatch(self._core, session, self, batch, size_bytes, self._limits.max_ops))
         return False
 
@@ -739,8 +746,6 @@ class ServerConnection:
         size = 0
         for widget_id, name in self._dirty:
             slot = self._core.slot(widget_id, name)
-            if slot is None:
-                continue
             json, buffers, specials = slot.value.json, slot.value.buffers, slot.value.specials
             size += len(json)
             if buffers or specials or size > self._limits.max_sync_bytes:
@@ -750,7 +755,7 @@ class ServerConnection:
         self._ack_due = False
         self._sent_ack = session.ack
         self._frame += 1
-        frame = encode_frame(Sync(self._frame, self._core.revision, session.ack, changes=changes))
+        frame = encode_frame(_SmallSync(self._frame, self._core.revision, session.ack, changes))
         self._unacked.append(_Sent(self._frame, len(frame), self._sent_reject, self._sent_n))
         self._unacked_bytes += len(frame)
         return frame
@@ -792,9 +797,6 @@ class ServerConnection:
             return changes, same, room
         for key in list(self._dirty):
             slot = self._core.slot(*key)
-            if slot is None:
-                del self._dirty[key]
-                continue
             own = self._own_values.get(key)
             if own is not None and own.seq > self._sent_ack and own.value == slot.value:
                 del self._dirty[key]

@@ -67,8 +67,10 @@ class _Thread(threading.local):
     origin: tuple[BaseServerConnection, SlotKey] | None = None
     """The base-mode write that is being applied: whose, and of what."""
     is_applying = False
-    committed: tuple[HostedWidget, str, Any] | None = None
-    """What was committed last, if the slot has the trait's own object."""
+    target: tuple[HostedWidget, str] | None = None
+    """The property that is being written."""
+    committed: Any = _MISSING
+    """What its slot took, if that was the trait's own object."""
     group: tuple[HostedWidget, Sequence[str]] | None = None
     """Properties that the next commit of this widget takes along."""
 
@@ -104,7 +106,9 @@ class Writes:
 
     def committed(self, hosted: HostedWidget, name: str, value: Any) -> None:
         """A slot was committed on this thread, with the trait's own object."""
-        self._thread.committed = (hosted, name, value)
+        target = self._thread.target
+        if target is not None and target[0] is hosted and target[1] == name:
+            self._thread.committed = value
 
     @property
     def has_group(self) -> bool:
@@ -127,8 +131,17 @@ class Writes:
         value: Any,
         *,
         origin: BaseServerConnection | None = None,
+        is_allowed: bool = False,
     ) -> BaseException | None:
         """Write one property as a page would.
+
+        Args:
+            hosted: the widget.
+            widget_id: the id under which it was addressed.
+            name: the property.
+            value: decoded JSON, binary as `bytes`; the widget owns it afterwards.
+            origin: for a base-mode write, whose it is.
+            is_allowed: the policy was asked already.
 
         Returns:
             What ended an observer; the trait has taken the value.
@@ -136,14 +149,15 @@ class Writes:
         Raises:
             WriteRefused: nothing changed.
         """
-        refusal = hosted.refusal(name)  # Again for a batch, whose op before may have changed what is allowed.
+        refusal = None if is_allowed else hosted.refusal(name)
         if refusal is not None:
             raise WriteRefused(refusal[0], widget_id, name, refusal[1])
         thread = self._thread
-        outer = thread.origin, thread.is_applying
+        outer = thread.origin, thread.is_applying, thread.target, thread.committed
         token = self._widget_id.set(widget_id)
         thread.is_applying = True
-        thread.committed = None
+        thread.target = (hosted, name)
+        thread.committed = _MISSING
         if origin is not None:
             thread.origin = origin, (widget_id, name)
         try:
@@ -151,19 +165,12 @@ class Writes:
             self._look_again(hosted, name)
             return failed
         finally:
-            thread.origin, thread.is_applying = outer
-            thread.committed = None
+            thread.origin, thread.is_applying, thread.target, thread.committed = outer
             self._widget_id.reset(token)
 
     def _look_again(self, hosted: HostedWidget, name: str) -> None:
         committed = self._thread.committed
-        if (
-            committed is None
-            or committed[0] is not hosted
-            or committed[1] != name
-            or type(committed[2]) not in _SCALARS
-            or hosted.raw(name) is not committed[2]
-        ):
+        if type(committed) not in _SCALARS or hosted.raw(name) is not committed:
             self._core.refresh(hosted, name)
 
     def run_batch(self, session: Session, seq: int, ops: Sequence[Op]) -> tuple[list[Reject], BaseException | None]:
@@ -186,7 +193,8 @@ class Writes:
         finally:
             thread.is_applying = outer
             self._session.reset(token)
-        run.rejects.sort(key=attrgetter("op"))
+        if len(run.rejects) > 1:
+            run.rejects.sort(key=attrgetter("op"))
         return run.rejects, run.interrupt
 
     def set_group(
@@ -243,7 +251,7 @@ class _Run:
         """Run a batch of one set."""
         hosted = self._ready(0, op)
         if hosted is not None:
-            self._set(0, op, hosted)
+            self._set(0, op, hosted, is_fresh=True)
 
     def group(self, group: list[tuple[int, Op]]) -> None:
         """Run ops that belong together."""
@@ -301,12 +309,12 @@ class _Run:
         self._core.refresh(hosted, op.property)
         return self._core.rev(hosted, op.property) != op.if_rev
 
-    def _set(self, index: int, op: SetOp, hosted: HostedWidget) -> None:
+    def _set(self, index: int, op: SetOp, hosted: HostedWidget, *, is_fresh: bool = False) -> None:
         # The op before it, or an observer of that, may have let go of the widget, or changed the slot.
-        if index and self._ready(index, op) is not hosted:
+        if not is_fresh and self._ready(index, op) is not hosted:
             return
         try:
-            failed = self._writes.set(hosted, op.widget_id, op.property, op.value)
+            failed = self._writes.set(hosted, op.widget_id, op.property, op.value, is_allowed=True)
         except WriteRefused as error:
             self._refuse(index, op, error.code, op.property, str(error))
         except Exception:  # Such as a trait that cannot say what it expects. No op harms the next one.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .clock import VirtualClock
     from .expect import Expectation, expect
-    from .frontend import Frame, Frontend, NeverSettles, Page, View
+    from .frontend import Frontend, NeverSettles
     from .mount import MountedView, Mounter, Net
+    from .page import Frame, Page, View
 
 __all__ = [
     "Expectation",
@@ -29,14 +30,14 @@ __all__ = [
 # this file.
 _HOMES: Final = {
     "Expectation": "expect",
-    "Frame": "frontend",
+    "Frame": "page",
     "Frontend": "frontend",
     "MountedView": "mount",
     "Mounter": "mount",
     "NeverSettles": "frontend",
     "Net": "mount",
-    "Page": "frontend",
-    "View": "frontend",
+    "Page": "page",
+    "View": "page",
     "VirtualClock": "clock",
     "expect": "expect",
 }

@@ -13,7 +13,8 @@ from typing import Any
 from rdit_core import WidgetManager, WidgetModel
 from rdit_core.model import same_value
 
-from .frontend import Frame, Frontend, Page, Render, View
+from .frontend import Frontend
+from .page import Frame, Mode, Page, Render, View
 
 
 @dataclass(eq=False)
@@ -28,7 +29,7 @@ class Net:
         return self.page.is_connected
 
     def drop(self) -> None:
-        """Cut the link; edits wait."""
+        """Cut the link: the network is gone; edits wait."""
         self.page.drop()
 
     def heal(self) -> None:
@@ -69,7 +70,7 @@ class MountedView:
 
     def check_agreement(self, names: Sequence[str] = ()) -> None:
         """Raise `AssertionError` where the page shows another value than Python has; all properties by default."""
-        fresh = self.page.frontend.page()
+        fresh = self.page.frontend.page(self.page.mode)
         try:
             there = fresh.open(self.model.widget_id)
             for name in names or there.state:
@@ -82,10 +83,14 @@ class MountedView:
 
 
 class Mounter:
-    """The `mount` fixture: call it with a widget, or with a widget class and its traits."""
+    """The `mount` fixture: call it with a widget, or with a widget class and its traits.
 
-    def __init__(self) -> None:
-        self.frontend = Frontend(WidgetManager())
+    Args:
+        mode: what the pages speak: `v1` (`rdit/1`) or `base`.
+    """
+
+    def __init__(self, mode: Mode = "v1") -> None:
+        self.frontend = Frontend(WidgetManager(), mode=mode)
         self._observer_errors: list[BaseException] = []
         self.frontend.manager.on("observer_failed", lambda event: self._observer_errors.append(event.error))
 
@@ -97,7 +102,8 @@ class Mounter:
         Args:
             widget: an instance, or a class that is made here with `traits`.
             render: plays the part of the module's `render`.
-            page: where; a page of its own by default. Two mounts on two pages are two tabs.
+            page: where; a page of its own by default. Two mounts on two pages are two tabs. A single page of another
+                mode is `mount.frontend.page("base")`.
             traits: for the class.
         """
         if isinstance(widget, type):
@@ -115,9 +121,8 @@ class Mounter:
         """Close everything, and raise what listeners and observers raised meanwhile."""
         errors: list[BaseException] = list(self._observer_errors)
         for page in list(self.frontend.pages):
-            for model in page.client.models.values():
-                errors.extend(model.errors)
             page.close()
+            errors.extend(page.errors)
         self.frontend.manager.clear()
         if errors:
             raise AssertionError(

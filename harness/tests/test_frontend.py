@@ -1,16 +1,26 @@
+"""The simulated front end in both modes, and what is base mode's alone; rdit/1's is in `test_frontend_v1.py`."""
+
 import gc
 import itertools
 import weakref
 
 import anywidget
+import ipywidgets
 import pytest
 import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdit_core import Limits, WidgetManager, WritePolicy
+from rdit_core import Limits, UnknownWidget, WidgetManager, WidgetNotHostable, WritePolicy
 from rdit_core.base_client import EditRefused, OutputReceived
 from rdit_harness import Frontend, NeverSettles
+
+base_only = pytest.mark.parametrize("rdit_mode", ["base"])
+
+
+@pytest.fixture(params=["v1", "base"])
+def rdit_mode(request):
+    return request.param
 
 
 class Counter(anywidget.AnyWidget):
@@ -92,8 +102,9 @@ def test_a_drag_meets_no_value_of_python_until_it_rests(rdit_sim):
     assert model.get("value") == counter.value
 
 
+@base_only
 @pytest.mark.parametrize("start", [0, 10])
-def test_a_clamped_write_is_corrected_even_where_the_clamp_changes_nothing(rdit_sim, start):
+def test_a_clamped_write_is_corrected_in_a_quarter_of_a_second_even_where_the_clamp_changes_nothing(rdit_sim, start):
     widget = Clamped(value=start)
     model = rdit_sim.page().open(widget)
     edit(model, value=50)
@@ -128,7 +139,7 @@ def test_a_read_only_widget_is_shown_and_corrects_who_writes(rdit_sim):
     assert page.events[0].code == "read_only"
 
 
-def test_an_observer_that_raises_leaves_page_and_python_agreed(rdit_sim, caplog):
+def test_an_observer_that_raises_leaves_page_and_python_agreed(rdit_sim, rdit_mode, caplog):
     counter = Counter()
     reported = []
     rdit_sim.manager.on("observer_failed", reported.append)
@@ -138,7 +149,7 @@ def test_an_observer_that_raises_leaves_page_and_python_agreed(rdit_sim, caplog)
     edit(model, value=5)
     rdit_sim.settle()
     assert counter.value == model.get("value") == 5
-    assert page.events == []
+    assert [event.code for event in page.events] == ([] if rdit_mode == "base" else ["observer_failed"])
     assert [type(event.error) for event in reported] == [ZeroDivisionError]
 
 
@@ -156,6 +167,7 @@ def test_binary_crosses_both_ways_at_any_depth(rdit_sim):
     assert (model.get("data"), model.get("raw")) == ([b"cd", b"c"], b"back")
 
 
+@base_only
 def test_numbers_that_json_does_not_have_are_null_on_the_page(rdit_sim):
     counter = Counter(number=float("nan"))
     model = rdit_sim.page().open(counter)
@@ -259,6 +271,7 @@ def test_edits_made_offline_arrive_as_the_last_value_of_each_property(rdit_sim):
     assert seen == [("value", 49), ("label", "49")]
 
 
+@base_only
 def test_an_edit_whose_answer_was_lost_is_made_again(rdit_sim):
     counter = Counter()
     page = rdit_sim.page()
@@ -274,6 +287,7 @@ def test_an_edit_whose_answer_was_lost_is_made_again(rdit_sim):
     assert model.get("value") == counter.value == 5
 
 
+@base_only
 def test_an_edit_that_was_lost_with_its_newer_one_behind_it_is_not_made_again(rdit_sim):
     counter = Counter()
     seen = []
@@ -316,13 +330,14 @@ def test_a_page_that_loads_anew_has_the_present_state(rdit_sim):
 
 def test_a_page_that_opens_late_has_what_was_pushed_before(rdit_sim):
     counter = Counter()
-    data = rdit_sim.manager.serialize(rdit_sim.manager.add(counter))
+    widget_id = rdit_sim.manager.add(counter)
     page = rdit_sim.page()
     counter.value = 3
     rdit_sim.settle()
-    assert page.client.open(data).get("value") == 3
+    assert page.open(widget_id).get("value") == 3
 
 
+@base_only
 def test_a_listener_that_cuts_the_link_loses_the_frames_behind(rdit_sim):
     counter = Counter()
     page = rdit_sim.page()
@@ -338,6 +353,7 @@ def test_a_listener_that_cuts_the_link_loses_the_frames_behind(rdit_sim):
     assert model.get("label") == "late"
 
 
+@base_only
 def test_a_widget_that_is_closed_or_replaced_leaves_the_page_as_it_was(rdit_sim):
     counter = Counter(value=1)
     page = rdit_sim.page()
@@ -371,9 +387,10 @@ BAD = {
 }
 
 
+@base_only
 @pytest.mark.parametrize(("frame", "code"), BAD.items())
-def test_a_bad_frame_gets_its_code_and_harms_nothing_else(frame, code):
-    frontend = Frontend(WidgetManager(ids=lambda: "ID", limits=Limits(max_frame_bytes=4096)))
+def test_a_bad_frame_gets_its_code_and_harms_nothing_else(frame, code, rdit_mode):
+    frontend = Frontend(WidgetManager(ids=lambda: "ID", limits=Limits(max_frame_bytes=4096)), mode=rdit_mode)
     counter = Counter(value=7)
     page, other = frontend.page(), frontend.page()
     model, there = page.open(counter), other.open(counter)
@@ -389,8 +406,8 @@ def test_a_bad_frame_gets_its_code_and_harms_nothing_else(frame, code):
     frontend.manager.clear()
 
 
-def test_an_upload_that_is_too_long_is_refused_and_the_model_lives_on():
-    frontend = Frontend(WidgetManager(limits=Limits(max_frame_bytes=2000)))
+def test_an_upload_that_is_too_long_is_refused_and_the_model_lives_on(rdit_mode):
+    frontend = Frontend(WidgetManager(limits=Limits(max_frame_bytes=2000)), mode=rdit_mode)
     counter = Counter()
     page = frontend.page()
     model = page.open(counter)
@@ -407,6 +424,7 @@ def test_an_upload_that_is_too_long_is_refused_and_the_model_lives_on():
 # The simulation itself.
 
 
+@base_only
 def test_frames_are_kept_with_their_time_and_direction(rdit_sim):
     page = rdit_sim.page()
     model = page.open(Counter())
@@ -420,6 +438,7 @@ def test_frames_are_kept_with_their_time_and_direction(rdit_sim):
     ]
 
 
+@base_only
 def test_advancing_meets_each_deadline_in_order(rdit_sim):
     first, second = Clamped(), Clamped()
     page = rdit_sim.page()
@@ -454,6 +473,7 @@ def test_pages_that_answer_each_other_for_ever_never_settle(rdit_sim, monkeypatc
         rdit_sim.settle()
 
 
+@base_only
 def test_a_page_that_answers_each_correction_never_settles(rdit_sim, monkeypatch):
     monkeypatch.setattr("rdit_harness.frontend._MAX_ROUNDS", 200)
     model = rdit_sim.page().open(Clamped())
@@ -495,9 +515,9 @@ def test_a_page_without_a_connection_can_send_nothing(rdit_sim):
         page.send_raw("x")
 
 
-def test_a_front_end_keeps_the_manager_it_is_given_and_its_profile():
+def test_a_front_end_keeps_the_manager_it_is_given_and_its_profile(rdit_mode):
     manager = WidgetManager()
-    frontend = Frontend(manager, profile="compat")
+    frontend = Frontend(manager, mode=rdit_mode, profile="compat")
     assert frontend.manager is manager
     heard = []
     model = frontend.page().open(Counter())
@@ -526,6 +546,65 @@ def test_a_front_end_that_is_gone_keeps_no_widget(rdit_sim):
     assert kept() is None
 
 
+def test_a_front_end_has_pages_of_either_mode_and_of_no_other(rdit_sim, rdit_mode):
+    counter = Counter()
+    pages = [rdit_sim.page(), rdit_sim.page("v1"), rdit_sim.page("base")]
+    assert [page.mode for page in pages] == [rdit_mode, "v1", "base"]
+    models = [page.open(counter) for page in pages]
+    edit(models[1], value=5)
+    rdit_sim.settle()
+    edit(models[2], label="five")
+    rdit_sim.settle()
+    assert [(model.get("value"), model.get("label")) for model in models] == [(5, "five")] * 3
+    with pytest.raises(ValueError, match="'v1' or 'base', got 'v2'"):
+        rdit_sim.page("v2")
+    assert rdit_sim.pages == pages
+
+
+def test_what_cannot_be_shown_cannot_be_opened(rdit_sim):
+    page = rdit_sim.page()
+    with pytest.raises(UnknownWidget, match="nobody"):
+        page.open("nobody")
+    with pytest.raises(WidgetNotHostable, match="ES module"):
+        page.open(ipywidgets.IntSlider())
+
+
+def test_a_listener_that_settles_leaves_the_order_of_frames_alone(rdit_sim):
+    counter = Counter()
+    page, heard = rdit_sim.page(), []
+    model = page.open(counter)
+
+    def settle():
+        rdit_sim.settle()
+        heard.append((model.get("value"), model.get("label"), page.step()))
+
+    model.on("change:value", settle)
+    counter.value = 1
+    rdit_sim.deliver()
+    counter.value = 2
+    counter.label = "two"
+    rdit_sim.settle()
+    assert [entry[0] for entry in heard] == [1, 2]
+    assert {entry[2] for entry in heard} == {0}
+    assert model.get("label") == "two"
+
+
+def test_a_page_is_not_idle_while_python_has_something_to_say(rdit_sim):
+    counter = Counter()
+    page = rdit_sim.page()
+    page.open(counter)
+    rdit_sim.settle()
+    assert page.is_idle
+    counter.value = 1
+    assert not page.is_idle
+    rdit_sim.settle()
+    assert page.is_idle
+    page.send_raw("{")
+    assert not page.is_idle
+    rdit_sim.settle()
+    assert page.is_idle
+
+
 # Everything at once.
 
 numbers = st.integers(0, 2)
@@ -537,13 +616,15 @@ steps = st.one_of(
 )
 
 
-@given(st.lists(steps, max_size=40))
-def test_whatever_pages_python_and_the_network_do_all_agree_in_the_end(history):
+@pytest.mark.parametrize("mode", ["v1", "base", "both"])
+@given(history=st.lists(steps, max_size=40))
+def test_whatever_pages_python_and_the_network_do_all_agree_in_the_end(mode, history):
     frontend = Frontend()
+    modes = ["v1", "base", "v1"] if mode == "both" else [mode] * 3
     widgets = Clamped(), Counter(), Counter()
     traitlets.link((widgets[1], "label"), (widgets[2], "label"))
     widgets[2].observe(lambda change: setattr(widgets[1], "value", change["new"] // 2), "value")
-    pages = [frontend.page() for _ in range(3)]
+    pages = [frontend.page(mode) for mode in modes]
     for page, widget in itertools.product(pages, widgets):
         page.open(widget)
 
@@ -565,7 +646,7 @@ def test_whatever_pages_python_and_the_network_do_all_agree_in_the_end(history):
                 pages[number].step()
             case "reload", (number,):
                 pages[number].close()
-                pages[number] = frontend.page()
+                pages[number] = frontend.page(modes[number])
                 for widget in widgets:
                     pages[number].open(widget)
             case "apply", ():

@@ -5,6 +5,11 @@ import traitlets
 from rdit_harness import Mounter, expect
 
 
+@pytest.fixture(params=["v1", "base"])
+def rdit_mode(request):
+    return request.param
+
+
 class Counter(anywidget.AnyWidget):
     _esm = "export default {}"
     value = traitlets.Int(0, max=10).tag(sync=True)
@@ -31,21 +36,28 @@ def test_traits_for_an_instance_are_a_mistake(mount):
         mount(Counter(), value=2)
 
 
-def test_a_user_sets_and_python_follows(mount):
+SAID = {
+    "base": [("to_server", "widget_update"), ("to_page", "ack")],
+    "v1": [("to_server", "batch"), ("to_page", "sync"), ("to_server", "sync_ack")],
+}
+
+
+def test_a_user_sets_and_python_follows(mount, rdit_mode):
     view = mount(Counter)
+    before = len(view.wire)
     view.set(value=5)
     assert view.widget.value == 5
-    assert [(frame.direction, frame.at_s) for frame in view.wire] == [("to_server", 0.0), ("to_page", 0.0)]
-    assert "widget_update" in view.wire[0].text
-    assert "ack" in view.wire[1].text
+    assert [(frame.direction, frame.message["type"]) for frame in view.wire[before:]] == SAID[rdit_mode]
+    assert {frame.at_s for frame in view.wire} == {0.0}
+    assert '"value"' in view.wire[before].text
 
 
-def test_a_refused_value_is_corrected(mount):
+def test_a_refused_value_is_corrected(mount, rdit_mode):
     view = mount(Counter, value=1)
     view.set(value=11)
     expect(view).to_have(value=1)
     assert [event.code for event in view.page.events] == ["invalid_value"]
-    assert view.page.frontend.clock.now_s == 0.25
+    assert view.page.frontend.clock.now_s == (0.25 if rdit_mode == "base" else 0)
 
 
 def test_two_mounts_are_two_tabs_and_one_page_can_show_two_widgets(mount):
@@ -74,8 +86,8 @@ def test_a_link_that_is_cut_keeps_edits_until_it_heals(mount):
     assert view.widget.value == 4
 
 
-def test_render_plays_the_part_of_the_module_and_its_cleanup_runs_at_the_end():
-    mounter, calls = Mounter(), []
+def test_render_plays_the_part_of_the_module_and_its_cleanup_runs_at_the_end(rdit_mode):
+    mounter, calls = Mounter(rdit_mode), []
 
     def render(view):
         view.on("change:value", lambda: calls.append(view.model.get("value")))
@@ -95,8 +107,8 @@ def failing(*_):
     raise RuntimeError("mine")
 
 
-def test_an_observer_that_raises_fails_the_test_that_mounted_the_widget():
-    mounter = Mounter()
+def test_an_observer_that_raises_fails_the_test_that_mounted_the_widget(rdit_mode):
+    mounter = Mounter(rdit_mode)
     view = mounter(Counter)
     view.widget.observe(failing, "value")
     view.set(value=1)
@@ -107,8 +119,8 @@ def test_an_observer_that_raises_fails_the_test_that_mounted_the_widget():
     assert str(it.value.__cause__) == "mine"
 
 
-def test_a_listener_that_raises_fails_the_test_that_mounted_the_widget():
-    mounter = Mounter()
+def test_a_listener_that_raises_fails_the_test_that_mounted_the_widget(rdit_mode):
+    mounter = Mounter(rdit_mode)
     view = mounter(Counter)
     view.model.on("change", failing)
     view.set(value=1)
@@ -117,3 +129,23 @@ def test_a_listener_that_raises_fails_the_test_that_mounted_the_widget():
     with pytest.raises(AssertionError, match=r"^2 exception"):
         mounter.finish()
     assert len(mounter.frontend.manager) == 0
+
+
+def test_a_listener_of_a_widget_that_is_closed_meanwhile_fails_the_test_all_the_same(rdit_mode):
+    mounter = Mounter(rdit_mode)
+    view = mounter(Counter)
+    view.model.on("change", failing)
+    view.widget.value = 2
+    view.settle()
+    view.widget.close()
+    view.settle()
+    with pytest.raises(AssertionError, match=r"^1 exception"):
+        mounter.finish()
+
+
+def test_mounts_on_pages_of_either_mode_show_one_widget(mount):
+    counter = Counter()
+    views = [mount(counter, page=mount.frontend.page(mode)) for mode in ("v1", "base")]
+    views[0].set(value=7)
+    for view in views:
+        expect(view).to_have(value=7)

@@ -83,3 +83,29 @@ def test_after_sim():
     assert not _instances
 """)
     result.assert_outcomes(passed=2, failed=2)
+
+
+MODES = """
+def test_mount(mount, rdit_mode):
+    assert mount(Counter).page.mode == rdit_mode == {mount!r}
+
+def test_sim(rdit_sim, rdit_mode):
+    assert rdit_sim.page().mode == rdit_mode == {mount!r}
+
+@pytest.mark.parametrize("rdit_mode", ["v1", "base"])
+def test_both(mount, rdit_mode):
+    assert mount(Counter).page.mode == rdit_mode
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "mode"), [((), "v1"), (("--rdit-mode", "base"), "base"), (("--rdit-mode=v1",), "v1")]
+)
+def test_pages_speak_rdit_1_or_what_the_run_says_or_what_the_test_says(outcomes, options, mode):
+    outcomes("import pytest\n" + MODES.format(mount=mode), *options).assert_outcomes(passed=4)
+
+
+def test_a_mode_that_there_is_not_is_refused_at_the_start(outcomes):
+    result = outcomes("", "--rdit-mode", "v2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--rdit-mode: invalid choice: 'v2'*"])

@@ -13,6 +13,11 @@ from rdit_harness import expect
 MODULE = "export default { render({ model, el }) { el.textContent = model.get('value'); } };"
 
 
+@pytest.fixture(params=["v1", "base"])
+def rdit_mode(request):
+    return request.param
+
+
 class Counter(anywidget.AnyWidget):
     """Prints what reaches Python."""
 
@@ -178,7 +183,7 @@ def test_a_widget_that_is_displayed_twice_has_two_ids_and_is_one_widget(rdit_sim
     first, second = display(rdit_sim.manager, counter), display(rdit_sim.manager, counter)
     assert first["widget_id"] != second["widget_id"]
     page = rdit_sim.page()
-    above, below = page.client.open(first), page.client.open(second)
+    above, below = page.open(first["widget_id"]), page.open(second["widget_id"])
     above.set("value", 4)
     above.save_changes()
     rdit_sim.settle()
@@ -256,6 +261,7 @@ def test_edits_made_while_the_link_is_down_reach_python_when_it_is_up_again(moun
     assert capsys.readouterr().out == "Python saw value change: 0 → 3\n"
 
 
+@pytest.mark.parametrize("rdit_mode", ["base"])
 def test_a_reset_while_a_page_watches_leaves_the_page_and_refuses_its_edits(mount):
     view = mount(Counter)
     view.page.frontend.manager.clear()

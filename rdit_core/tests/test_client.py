@@ -1436,6 +1436,18 @@ def test_after_a_restart_an_edit_is_not_repeated_where_the_property_is_not_writa
     assert page.client.is_idle
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_an_edit_that_a_restart_drops_is_not_shown_any_more(page, late):
+    page.lose()
+    page.edit(nothing=1)
+    page.back(another(None if late else Clamped()))
+    if late:
+        page.manager.register("w", Clamped())
+        page.settle()
+    assert refused(page.told()) == [("dropped", "nothing")]
+    assert (page.shown("nothing"), page.client.is_idle) == (None, True)
+
+
 def test_after_a_restart_an_edit_is_not_repeated_to_a_widget_of_another_kind(page):
     model = page.model()
     page.edit(value=1)
@@ -1772,6 +1784,9 @@ def test_whatever_happens_in_between_page_and_python_end_equal_and_nothing_is_lo
             page.dial()
     for _ in range(4):
         page.settle()
+        if page.server.state == "hello":  # Its hello was broken: the server waits no longer.
+            page.now += Limits().first_frame_s
+            page.server.handle_timeout(page.now)
         if page.client.wants_close or page.server.closing is not None:
             page.lose(page.server.closing.code if page.server.closing is not None else None)
             page.dial()

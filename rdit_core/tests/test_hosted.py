@@ -33,4 +33,3 @@ def test_a_trait_that_comes_later_is_judged_anew(manager):
 def test_the_kind_of_a_widget_is_its_class_and_the_same_in_the_next_process(manager):
     manager.register("w", Counter())
     assert manager.hosted("w").kind == "rdit_core.tests.pair.Counter"
-    assert manager.slot("nobody", "value") is None

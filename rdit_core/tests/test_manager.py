@@ -1437,3 +1437,12 @@ def test_an_integer_that_pages_round_is_told_of_once_per_trait(manager):
     counter.value = -(2**60)
     counter.value = 2**53 - 1
     assert [(event.widget_id, event.property) for event in told] == [(manager.id_of(counter), "value")]
+
+
+def test_a_page_that_wrote_to_an_id_that_nothing_has_is_refused_and_corrected_in_nothing(manager):
+    connection = manager.connect(TRUSTED)
+    connection.receive_frame('{"type":"widget_update","widget_id":"nobody","property":"value","value":1}', 0.0)
+    manager.apply_pending()
+    assert [json.loads(frame)["code"] for frame in connection.frames_to_send()] == ["unknown_widget"]
+    connection.handle_timeout(connection.next_deadline())
+    assert connection.frames_to_send() == []
