@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import textwrap
 from collections.abc import Callable, Generator, Iterator
@@ -18,6 +19,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from e2e import browsers
+from e2e.faults import Behind
 from e2e.page import Page
 from e2e.playwright_page import PlaywrightEngine
 from e2e.server import ServeProcess
@@ -62,7 +64,7 @@ class Engine(Protocol):
 
     version: str
 
-    def new_session(self) -> Session: ...
+    def new_session(self, *, is_recorded: bool = True) -> Session: ...
 
     def close(self) -> None: ...
 
@@ -106,7 +108,26 @@ def _run_of(config: pytest.Config) -> BrowserRun:
 _run_key = pytest.StashKey[BrowserRun]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rdit faults")
+    default = os.environ.get("RDIT_REPEATS", "1")
+    group.addoption("--repeats", type=int, default=int(default), help="how often each story about faults runs")
+    group.addoption(
+        "--drag-seconds", type=float, default=1.2, help="how long the hand drags in the stories about dragging"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "repeat" in metafunc.fixturenames:
+        # The innermost parameter: what a story prepares per module stays.
+        metafunc.parametrize("repeat", range(metafunc.config.getoption("--repeats")))
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "unrecorded: keep no recording of the steps, which takes the time that the story is about"
+    )
+    config.addinivalue_line("markers", "takes(seconds): it takes that much longer before it counts as hung")
     config.option.reruns = 1
     config.option.only_rerun = BROWSER_WENT_AWAY
 
@@ -217,10 +238,25 @@ def serve(request: pytest.FixtureRequest, tmp_path: Path, artifacts: Path) -> It
 
 
 @pytest.fixture
+def serve_behind(serve: Serve) -> Iterator[Callable[[str], Behind]]:
+    """Starts `rdit serve` on a script of `e2e/scripts`, behind a proxy of its own."""
+    with contextlib.ExitStack() as stack:
+
+        def start(script: str) -> Behind:
+            behind = Behind(serve, script)
+            stack.callback(behind.close)
+            return behind
+
+        yield start
+
+
+@pytest.fixture
 def open_page(request: pytest.FixtureRequest, engine: Engine, artifacts: Path) -> Iterator[Callable[[str], Page]]:
     """Opens an address in a new tab. All tabs of one test share their cookies, and no other test sees them."""
-    watchdog = Watchdog(HANG_S)
-    session = engine.new_session()
+    takes = request.node.get_closest_marker("takes")
+    extra_s = request.config.getoption("--drag-seconds") + (takes.args[0] if takes else 0)
+    watchdog = Watchdog(HANG_S + extra_s)
+    session = engine.new_session(is_recorded=request.node.get_closest_marker("unrecorded") is None)
     pages: list[Page] = []
 
     def open_in_tab(url: str) -> Page:

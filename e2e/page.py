@@ -102,6 +102,18 @@ class Page(ABC):
         """Open `url` in another tab of the same browser session: same cookies, same storage."""
 
     @abstractmethod
+    def duplicate(self) -> Page:
+        """Open the present address from the page itself, which copies its session storage as "duplicate tab" does."""
+
+    @abstractmethod
+    def set_offline(self, *, offline: bool) -> None:
+        """Tell every tab of the session that the network is gone, or back: `navigator.onLine` and its events.
+
+        Connections to this machine may or may not go on meanwhile: for that there is a proxy. Where a driver has no
+        such command (WebKitGTK), the event alone is dispatched, in this tab.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Close the tab."""
 
@@ -110,8 +122,11 @@ class Page(ABC):
         """Type into the focused element."""
 
     @abstractmethod
-    def _pointer(self, path: Sequence[Point], *, press: bool) -> None:
-        """Move the mouse along viewport coordinates; with `press`, the button is down from the first to the last."""
+    def _pointer(self, path: Sequence[Point], *, press: bool, step_s: float = 0.0) -> None:
+        """Move the mouse along viewport coordinates; with `press`, the button is down from the first to the last.
+
+        Moves come `step_s` apart, or as slowly as the driver makes them.
+        """
 
     @abstractmethod
     def _pause(self, duration_s: float) -> None:
@@ -127,15 +142,18 @@ class Page(ABC):
         """Move the mouse over an element, to its middle unless told where."""
         self._pointer([self._in_viewport(selector, position)], press=False)
 
-    def drag(self, selector: str, start: Point, *stops: Point, steps: int = 5) -> None:
-        """Press at `start`, go to each stop in `steps` small moves, release at the last; all in one element."""
+    def drag(self, selector: str, start: Point, *stops: Point, steps: int = 5, step_s: float = 0.0) -> None:
+        """Press at `start`, go to each stop in `steps` small moves, release at the last; all in one element.
+
+        With `step_s` the moves come so far apart, in seconds, as those of a hand do.
+        """
         here = self._in_viewport(selector, start)
         path = [here]
         for stop in stops:
             there = self._in_viewport(selector, stop)
             path += [_between(here, there, step / steps) for step in range(1, steps + 1)]
             here = there
-        self._pointer(path, press=True)
+        self._pointer(path, press=True, step_s=step_s)
 
     def drag_to(self, selector: str, target: str, *, steps: int = 10) -> None:
         """Drag the middle of one element to the middle of another that is visible at the same time."""

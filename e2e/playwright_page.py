@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,18 +68,33 @@ class PlaywrightPage(Page):
         page.goto(url)
         return page
 
+    def duplicate(self) -> PlaywrightPage:
+        with self._tab.context.expect_page() as opened:
+            self._tab.evaluate("void window.open(location.href)")
+        page = PlaywrightPage(opened.value)
+        page.timeout_s = self.timeout_s
+        opened.value.wait_for_load_state()
+        return page
+
+    def set_offline(self, *, offline: bool) -> None:
+        self._tab.context.set_offline(offline)
+
     def close(self) -> None:
         self._tab.close()
 
     def _keys(self, text: str) -> None:
         self._tab.keyboard.type(text)
 
-    def _pointer(self, path: Sequence[Point], *, press: bool) -> None:
+    def _pointer(self, path: Sequence[Point], *, press: bool, step_s: float = 0.0) -> None:
         mouse = self._tab.mouse
         mouse.move(*path[0])
         if press:
             mouse.down()
-        for x, y in path[1:]:
+        began_s = time.monotonic()
+        for number, (x, y) in enumerate(path[1:], start=1):
+            ahead_s = began_s + number * step_s - time.monotonic()
+            if ahead_s > 0:
+                self._pause(ahead_s)
             mouse.move(x, y)
         if press:
             mouse.up()
@@ -92,20 +108,23 @@ class PlaywrightPage(Page):
 
 
 class PlaywrightSession:
-    """A context with cookies of its own, recorded so that a failed story can be replayed."""
+    """A context with cookies of its own, recorded so that a failed story can be replayed, unless told not to be."""
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, *, is_recorded: bool = True) -> None:
         self._context: BrowserContext = browser.new_context(viewport=VIEWPORT, locale="en-US")
         self._context.set_default_timeout(DEFAULT_TIMEOUT_S * 1000)
-        # Snapshots of the document show each step; pictures of it as well would make Firefox half as slow again.
-        self._context.tracing.start(screenshots=False, snapshots=True)
+        self._is_recorded = is_recorded
+        if is_recorded:
+            # Snapshots of the document show each step; pictures of it as well would make Firefox half as slow again.
+            self._context.tracing.start(screenshots=False, snapshots=True)
 
     def new_page(self) -> PlaywrightPage:
         return PlaywrightPage(self._context.new_page())
 
     def close(self, keep_in: Path | None) -> None:
         """Close all tabs; with `keep_in`, the recording is left there (`playwright show-trace` opens it)."""
-        self._context.tracing.stop(path=None if keep_in is None else keep_in / "trace.zip")
+        if self._is_recorded:
+            self._context.tracing.stop(path=None if keep_in is None else keep_in / "trace.zip")
         self._context.close()
 
 
@@ -117,10 +136,10 @@ class PlaywrightEngine:
         self._browser = launch()
         self.version: str = self._browser.version
 
-    def new_session(self) -> PlaywrightSession:
+    def new_session(self, *, is_recorded: bool = True) -> PlaywrightSession:
         if not self._browser.is_connected():
             self._browser = self._launch()
-        return PlaywrightSession(self._browser)
+        return PlaywrightSession(self._browser, is_recorded=is_recorded)
 
     def close(self) -> None:
         self._browser.close()

@@ -55,6 +55,11 @@ class ServeProcess:
             self.kill()
             raise
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._process.pid
+
     def output(self, stream: str | None = None) -> str:
         """What the server wrote so far: `"stdout"`, `"stderr"`, or both in the order of arrival."""
         with self._changed:

@@ -240,6 +240,39 @@ def test_a_second_tab_shares_cookies_and_both_stay_usable(page: Page, address: s
     assert page.text("#count") == "2"
 
 
+def test_a_duplicate_is_at_the_same_address_with_a_copy_of_the_storage(page: Page, address: str) -> None:
+    page.evaluate("sessionStorage.setItem('kept', 'yes')")
+    copy = page.duplicate()
+    assert copy.url() == address
+    assert copy.evaluate("sessionStorage.getItem('kept')") == "yes"
+    copy.evaluate("sessionStorage.setItem('kept', 'changed')")
+    assert page.evaluate("sessionStorage.getItem('kept')") == "yes", "it is a copy"
+    copy.click("#count")
+    assert (page.text("#count"), copy.text("#count")) == ("0", "1")
+
+
+def test_a_page_hears_that_the_network_is_gone_and_that_it_is_back(page: Page) -> None:
+    page.evaluate(
+        "void ['offline', 'online'].forEach((name) => addEventListener(name, () => document.body.classList.add(name)))"
+    )
+    page.set_offline(offline=True)
+    page.wait_for("document.body.classList.contains('offline')")
+    assert page.count("body.online") == 0
+    page.set_offline(offline=False)
+    page.wait_for("document.body.classList.contains('online')")
+
+
+def test_a_drag_may_take_its_time(page: Page) -> None:
+    page.evaluate(
+        """void (() => {
+          window.times = [];
+          document.querySelector('#board').addEventListener('pointermove', () => times.push(performance.now()));
+        })()"""
+    )
+    page.drag("#board", (20, 20), (120, 20), steps=20, step_s=0.02)
+    assert page.evaluate("times.at(-1) - times[0]") >= 300
+
+
 def test_no_cookie_comes_from_another_test(page: Page) -> None:
     assert page.evaluate("document.cookie") == ""
 

@@ -19,6 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
 
@@ -51,6 +52,12 @@ const [element, value] = arguments;
 Object.getOwnPropertyDescriptor(Object.getPrototypeOf(element), "value").set.call(element, value);
 element.dispatchEvent(new Event("input", { bubbles: true }));
 element.dispatchEvent(new Event("change", { bubbles: true }));
+"""
+
+_ADD_LINK = """
+const link = Object.assign(document.createElement("a"), { href: location.href, target: "_blank", rel: "opener" });
+Object.assign(link, { id: "duplicate-this", textContent: "duplicate this" });
+document.body.prepend(link);
 """
 
 _EVALUATE = """
@@ -135,6 +142,22 @@ class WebDriverPage(Page):
         page.goto(url)
         return page
 
+    def duplicate(self) -> WebDriverPage:
+        driver = self._driver
+        before = set(driver.window_handles)
+        # What a script opens by itself is blocked as a popup; what a person clicks is not.
+        driver.execute_script(_ADD_LINK)
+        self.click("#duplicate-this")
+        driver.execute_script("document.getElementById('duplicate-this').remove()")
+        (window,) = WebDriverWait(driver, self.timeout_s).until(lambda driver: set(driver.window_handles) - before)
+        page = WebDriverPage(driver, window)
+        page.timeout_s = self.timeout_s
+        page.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+        return page
+
+    def set_offline(self, *, offline: bool) -> None:
+        self.evaluate(f"void window.dispatchEvent(new Event({'offline' if offline else 'online'!r}))")
+
     def close(self) -> None:
         self._driver.close()
         self._session.switch_to.window(self._session.window_handles[0])
@@ -142,9 +165,10 @@ class WebDriverPage(Page):
     def _keys(self, text: str) -> None:
         ActionChains(self._driver).send_keys(text).perform()
 
-    def _pointer(self, path: Sequence[Point], *, press: bool) -> None:
+    def _pointer(self, path: Sequence[Point], *, press: bool, step_s: float = 0.0) -> None:
         mouse = PointerInput("mouse", "mouse")
-        actions = ActionBuilder(self._driver, mouse=mouse, duration=_POINTER_MOVE_MS)
+        duration_ms = max(_POINTER_MOVE_MS, round(step_s * 1000))
+        actions = ActionBuilder(self._driver, mouse=mouse, duration=duration_ms)
         pointer = actions.pointer_action
         pointer.move_to_location(round(path[0][0]), round(path[0][1]))
         if press:
@@ -194,7 +218,7 @@ class WebKitGTKEngine:
         self.version = str(session.driver.capabilities["browserVersion"])
         session.close(None)
 
-    def new_session(self) -> WebDriverSession:
+    def new_session(self, *, is_recorded: bool = True) -> WebDriverSession:
         options = Options()
         options.binary_location = str(self._minibrowser)
         options.add_argument("--automation")

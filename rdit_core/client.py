@@ -189,6 +189,8 @@ class ClientConnection:
         self._random = random or (lambda: 0.5)
         self._policy = policy
         self._subscribe = subscribe
+        self._asked_for = subscribe
+        """What the server of this connection was told of it."""
         self._auth = auth
         self._events: list[SessionEvent] = []
         # Transport and time.
@@ -276,8 +278,12 @@ class ClientConnection:
     def subscribe(self, widget_ids: Literal["*"] | Sequence[str]) -> None:
         """Show these widgets from now on, and no others."""
         self._subscribe = widget_ids
-        if self.state in ("syncing", "live"):  # Before that, the hello says it.
-            self._control.append(Subscribe(widget_ids if widget_ids == "*" else list(widget_ids)))
+        if self.state in ("syncing", "live"):  # Before that, the hello says it, or the welcome brings it up.
+            self._say_subscribe()
+
+    def _say_subscribe(self) -> None:
+        self._asked_for = self._subscribe
+        self._control.append(Subscribe(self._subscribe if self._subscribe == "*" else list(self._subscribe)))
 
     # Channel: what models ask.
 
@@ -375,6 +381,7 @@ class ClientConnection:
         self._frame = 0
         self._welcome = None
         self._control.clear()
+        self._asked_for = self._subscribe
         subscribe: Any = self._subscribe if self._subscribe == "*" else list(self._subscribe)
         self._control.append(Hello(subscribe, self._auth, self._resume()))
 
@@ -441,6 +448,8 @@ class ClientConnection:
                 if self.state == "hello_sent":
                     self._welcome = message
                     self._step("welcomed")
+                    if self._asked_for is not self._subscribe:
+                        self._say_subscribe()
             case Ping():
                 self._control.append(Pong(message.id))
             case Error():

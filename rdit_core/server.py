@@ -578,6 +578,9 @@ class ServerConnection:
             previous._close(Closing(CLOSE_CODES["session_replaced"], "session_replaced"), now_s)
         subscribe = None if hello.subscribe == "*" else frozenset(hello.subscribe)
         is_same = session.subscribe == subscribe
+        if not is_same:
+            # What answers this hello may be lost, and the next hello will look as if nothing had changed.
+            session.subscribed_rev = self._core.next_revision()
         session.subscribe, session.may_see = subscribe, self._may_see
         self.session = session
         self.has_joined = True

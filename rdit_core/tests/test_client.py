@@ -1820,3 +1820,14 @@ def test_a_server_that_refuses_a_page_beside_the_transport_ends_it_for_good():
     client.refuse(401, "again")
     assert client.failure == (403, "The server refuses this page")
     assert client.next_deadline() is None
+
+
+def test_a_subscription_that_changes_between_hello_and_welcome_is_not_forgotten():
+    server = Server(connect=False)
+    client = server.client
+    client.opened(0.0)
+    assert server.read() == [Hello()]
+    client.subscribe(["w"])
+    assert server.read() == []
+    server.welcome()
+    assert server.read() == [Subscribe(["w"])]
