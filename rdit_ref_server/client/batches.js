@@ -5,41 +5,16 @@
  * Python is to see the state in which the message was sent. What is waiting is so bounded by the number of slots.
  *
  * A batch holds whole groups (a group is one `save_changes`), as many as the server's limits allow; only a group that
- * is too large by itself is split. Once cut, a batch never changes.
+ * is too large by itself is split. Once cut, a batch never changes, and its frame is where the bytes of its ops are:
+ * nothing keeps a second copy of them.
  */
 
-import { joinFrame } from "./frames.js";
+import { joinParts } from "./frames.js";
 
 /** @typedef {import("./frames.js").Encoded} Encoded */
 /** @typedef {import("./model.js").Fault} Fault */
-
-/**
- * One property of one widget.
- *
- * @typedef {object} Slot
- * @property {Entry} entry
- * @property {string} property
- * @property {{ value: any, rev: number } | null} confirmed what Python has, as far as we know; never handed out
- * @property {number} pending ops that wait or are unacknowledged
- * @property {Op | null} queued the last one that waits
- * @property {Encoded | null} sent the last value that was acknowledged
- */
-
-/**
- * One widget, as its session knows it.
- *
- * @typedef {object} Entry
- * @property {string} widgetId
- * @property {number | null} inst null: the server has not opened it yet
- * @property {string | null} kind
- * @property {boolean} isStale from before the server was started anew: it has not come back yet
- * @property {boolean} isClosed
- * @property {ReadonlySet<string>} writable
- * @property {Map<string, Slot>} slots
- * @property {import("./model.js").Model | null} model
- * @property {import("./exchange.js").WidgetData} widgetData
- * @property {Op[]} early what waits for the widget to open
- */
+/** @typedef {import("./widgets.js").Entry} Entry */
+/** @typedef {import("./widgets.js").Slot} Slot */
 
 /**
  * @typedef {object} Op
@@ -48,7 +23,10 @@ import { joinFrame } from "./frames.js";
  * @property {Slot | null} slot null: a custom message
  * @property {Encoded} value the message's content, if it is one
  * @property {readonly Uint8Array[]} buffers of a message
+ * @property {boolean} [isBorrowed] its bytes are the widget's, which may edit them when it runs next
+ * @property {unknown} source what the widget saved; only to be recognized
  * @property {number | null} ifRev
+ * @property {number} strikes of the batches that it was in
  * @property {number} group
  * @property {number} segment the number of messages that were queued before it
  * @property {((fault: Fault) => void) | undefined} onfail
@@ -72,7 +50,25 @@ export function sizeOf({ slot, value, buffers }) {
   return buffers.reduce((sum, each) => sum + each.length + BUFFER_BYTES, own);
 }
 
-/** @param {number} seq @param {readonly Op[]} ops @returns {string | Uint8Array<ArrayBuffer>} */
+/**
+ * Gives an op bytes of its own.
+ *
+ * @param {Op} op
+ */
+export function ownCopy(op) {
+  const buffers = op.value.buffers.map(([path, bytes]) => /** @type {const} */ ([path, bytes.slice()]));
+  op.value = { ...op.value, buffers };
+  op.buffers = op.buffers.map((bytes) => bytes.slice());
+  op.isBorrowed = false;
+}
+
+/**
+ * One frame for some ops. From here on their bytes are views of it.
+ *
+ * @param {number} seq
+ * @param {readonly Op[]} ops
+ * @returns {string | Uint8Array<ArrayBuffer>}
+ */
 export function encodeBatch(seq, ops) {
   /** @type {string[]} */
   const paths = [];
@@ -105,7 +101,16 @@ export function encodeBatch(seq, ops) {
   const fields =
     (paths.length > 0 ? `,"buffers":[${paths.join(",")}]` : "") +
     (specials.length > 0 ? `,"specials":[${specials.join(",")}]` : "");
-  return joinFrame(`{"type":"batch","seq":${seq},"ops":[${texts.join(",")}]${fields}}`, parts);
+  const { frame, views } = joinParts(`{"type":"batch","seq":${seq},"ops":[${texts.join(",")}]${fields}}`, parts);
+  let next = 0;
+  for (const op of ops) {
+    if (op.value.buffers.length > 0) {
+      op.value = { ...op.value, buffers: op.value.buffers.map(([path]) => [path, views[next++]]) };
+    }
+    op.buffers = op.buffers.map(() => views[next++]);
+    op.isBorrowed = false;
+  }
+  return frame;
 }
 
 /** What waits, in order. */
@@ -163,18 +168,29 @@ export function createQueue() {
       for (const op of ops) if (!op.slot) return op;
       return null;
     },
-    /** What comes merges with nothing that is there. */
-    divide() {
-      segment += 1;
+    /** A message is gone that kept edits apart: of a slot that is on both sides of it, the later edit counts. */
+    joinSegments() {
+      segment = 0;
+      /** @type {Map<Slot, Op>} */
+      const edits = new Map();
+      for (const op of [...ops]) {
+        if (op.slot) {
+          const earlier = edits.get(op.slot);
+          if (earlier?.segment === segment) remove(earlier);
+          op.segment = segment;
+          edits.set(op.slot, op);
+        } else {
+          segment += 1;
+        }
+      }
     },
     /**
-     * Takes the next batch out; its ops count as pending still. One op goes whatever its size.
+     * Takes the ops of the next batch out; they count as pending still. One op goes whatever its size.
      *
-     * @param {number} seq
      * @param {{ maxOps: number, maxBytes: number }} limits
-     * @returns {Batch}
+     * @returns {Op[]}
      */
-    cut(seq, { maxOps, maxBytes }) {
+    take({ maxOps, maxBytes }) {
       /** @type {Op[]} */
       let taken = [];
       let size = 0;
@@ -195,7 +211,7 @@ export function createQueue() {
           messageBytes -= sizeOf(op);
         } else if (op.slot.queued === op) op.slot.queued = null;
       }
-      return { seq, ops: taken, frame: encodeBatch(seq, taken), strikes: 0 };
+      return taken;
     },
   };
 }

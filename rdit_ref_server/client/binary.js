@@ -11,6 +11,7 @@ export const MAX_DEPTH = 256;
 
 const B64_KEY = "$b64";
 const BASE64_CHUNK_BYTES = 0x8000;
+const WORD_BYTES = Uint32Array.BYTES_PER_ELEMENT;
 
 /** @param {unknown} value @returns {value is Record<string, unknown>} */
 export function isPlainObject(value) {
@@ -282,7 +283,16 @@ export function copyData(value) {
 
 /** @param {Uint8Array} a @param {Uint8Array} b */
 function equalBytes(a, b) {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+  const { length } = a;
+  if (length !== b.length) return false;
+  if (a.buffer === b.buffer && a.byteOffset === b.byteOffset) return true;
+  let start = 0;
+  if (a.byteOffset % WORD_BYTES === 0 && b.byteOffset % WORD_BYTES === 0) {
+    const words = Math.floor(length / WORD_BYTES);
+    const [left, right] = [new Uint32Array(a.buffer, a.byteOffset, words), new Uint32Array(b.buffer, b.byteOffset, words)];
+    for (let i = 0; i < words; i += 1) if (left[i] !== right[i]) return false;
+    start = words * WORD_BYTES;
+  }
+  for (let i = start; i < length; i += 1) if (a[i] !== b[i]) return false;
   return true;
 }

@@ -7,7 +7,7 @@
 import { createTeller } from "./emitter.js";
 import { createExchange } from "./exchange.js";
 import { baseSurface, driveExchange } from "./exchange_driver.js";
-import { LIMITS } from "./session.js";
+import { LIMITS } from "./timing.js";
 import { driveSession } from "./session_driver.js";
 
 /** @typedef {import("./exchange.js").Receiver} Receiver */

@@ -3,7 +3,7 @@
  */
 
 import { createExchange } from "./exchange.js";
-import { LIMITS } from "./session.js";
+import { LIMITS } from "./timing.js";
 import { messageOf } from "./model.js";
 
 /** @typedef {import("./connection.js").Driver} Driver */

@@ -19,7 +19,7 @@ import { MAX_DEPTH, cloneError, toJsonData } from "./binary.js";
  * @typedef {object} Encoded
  * @property {string} text its JSON; null stands where a buffer or a special number is
  * @property {number} size about what it takes in a frame, in bytes: exact for plain JSON, an upper bound for others
- * @property {readonly (readonly [Path, Uint8Array])[]} buffers copies
+ * @property {readonly (readonly [Path, Uint8Array])[]} buffers nobody else's, unless it was encoded as borrowed
  * @property {readonly (readonly [Path, string])[]} specials
  */
 
@@ -27,6 +27,8 @@ const MAGIC = [0x52, 0x44, 0x42, 0x31]; // "RDB1"
 const ALIGNMENT = 8;
 const HEAD_BYTES = 8;
 const LENGTH_BYTES = 4;
+/** How many times as much memory a value may keep as it takes. */
+const MAX_KEPT_SHARE = 8;
 /** Keys that a path must not go through: assigning to them may reach what all objects share. */
 const FORBIDDEN_SEGMENTS = ["__proto__", "constructor", "prototype"];
 /** @type {Map<string, number>} */
@@ -78,10 +80,11 @@ function sizeOfPath(path) {
 
 /**
  * @param {unknown} value
+ * @param {boolean} [isBorrowing] the bytes are not copied: the result is a snapshot only as long as nobody edits them
  * @returns {Encoded}
  * @throws {DOMException} a DataCloneError, see `toJsonData`
  */
-export function encodeValue(value) {
+export function encodeValue(value, isBorrowing = false) {
   /** @type {[Path, Uint8Array][]} */
   const buffers = [];
   /** @type {[Path, string][]} */
@@ -94,7 +97,7 @@ export function encodeValue(value) {
   }
   const data = toJsonData(value, {
     binary(bytes, path) {
-      buffers.push([kept(path), bytes.slice()]);
+      buffers.push([kept(path), isBorrowing ? bytes : bytes.slice()]);
       return null;
     },
     number(number, path) {
@@ -112,14 +115,26 @@ export function encodeValue(value) {
 }
 
 /**
- * The value back; its buffers are DataViews of their own bytes.
+ * The bytes, where they are a good part of the memory that keeping them would keep; else a copy.
+ *
+ * @param {Uint8Array} bytes
+ */
+function worthKeeping(bytes) {
+  return MAX_KEPT_SHARE * bytes.length >= bytes.buffer.byteLength ? bytes : bytes.slice();
+}
+
+/**
+ * The value back. Its buffers are views of what was encoded, and so not to be handed out.
  *
  * @param {Encoded} encoded
  * @returns {any}
  */
 export function decodeValue({ text, buffers, specials }) {
   const root = { value: JSON.parse(text) };
-  for (const [path, bytes] of buffers) place(root, ["value", ...path], new DataView(bytes.slice().buffer));
+  for (const [path, bytes] of buffers) {
+    const { buffer, byteOffset, byteLength } = worthKeeping(bytes);
+    place(root, ["value", ...path], new DataView(buffer, byteOffset, byteLength));
+  }
   for (const [path, name] of specials) place(root, ["value", ...path], SPECIALS.get(name));
   return root.value;
 }
@@ -131,24 +146,27 @@ function padded(size) {
 
 /**
  * @param {string} json the message, header fields included
- * @param {readonly Uint8Array[]} buffers in the order of the field `buffers`
- * @returns {string | Uint8Array<ArrayBuffer>}
+ * @param {readonly Uint8Array[]} buffers in the order of the field `buffers`; copied
+ * @returns {{ frame: string | Uint8Array<ArrayBuffer>, views: Uint8Array[] }} the frame, and where in it the buffers are
  */
-export function joinFrame(json, buffers) {
-  if (buffers.length === 0) return json;
+export function joinParts(json, buffers) {
+  if (buffers.length === 0) return { frame: json, views: [] };
   const parts = [encoder.encode(json), ...buffers];
   const start = padded(HEAD_BYTES + LENGTH_BYTES * parts.length);
   const frame = new Uint8Array(parts.reduce((sum, part) => sum + padded(part.length), start));
   const view = new DataView(frame.buffer);
   frame.set(MAGIC);
   view.setUint32(4, parts.length, true);
+  /** @type {Uint8Array[]} */
+  const views = [];
   let offset = start;
   for (const [index, part] of parts.entries()) {
     view.setUint32(HEAD_BYTES + LENGTH_BYTES * index, part.length, true);
     frame.set(part, offset);
+    views.push(frame.subarray(offset, offset + part.length));
     offset += padded(part.length);
   }
-  return frame;
+  return { frame, views: views.slice(1) };
 }
 
 /**
@@ -159,15 +177,15 @@ export function joinFrame(json, buffers) {
  * @throws {DOMException} a DataCloneError, see `toJsonData`
  */
 export function encodeFrame(message) {
-  const { text, buffers, specials } = encodeValue(message);
+  const { text, buffers, specials } = encodeValue(message, true);
   const paths = buffers.map(([path]) => path);
   const fields =
     (paths.length > 0 ? `,"buffers":${JSON.stringify(paths)}` : "") +
     (specials.length > 0 ? `,"specials":${JSON.stringify(specials)}` : "");
-  return joinFrame(
+  return joinParts(
     `${text.slice(0, -1)}${fields}}`,
     buffers.map(([, bytes]) => bytes),
-  );
+  ).frame;
 }
 
 /**

@@ -56,7 +56,7 @@ export function noticeOf(fault) {
 }
 
 /**
- * @param {import("./session.js").Restarted} restarted
+ * @param {import("./aftermath.js").Restarted} restarted
  * @returns {string}
  */
 export function restartNotice({ reapplied, dropped, waiting, lost }) {

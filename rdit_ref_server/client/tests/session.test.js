@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 
 import { WidgetModel } from "../model.js";
 import { decodeFrame, encodeFrame } from "../frames.js";
-import { LIMITS, createSession } from "../session.js";
+import { createSession } from "../session.js";
+import { LIMITS } from "../timing.js";
 import { PAGE_STATES, TRANSITIONS, nextState } from "../transitions.js";
 import { createReplay } from "./replay.js";
 import { captureConsole } from "./fakes.js";

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
 import { renderWidget } from "../host.js";
 import { WidgetModel } from "../model.js";
-import { LIMITS } from "../session.js";
+import { LIMITS } from "../timing.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
 
 /** @type {ReturnType<typeof makeWorld>} */
