@@ -13,7 +13,7 @@ from typing import Final
 _GROUP: Final = "rdit.commands"
 
 # The extra that brings what a command of ours imports. A command of somebody else's package is not listed here.
-_EXTRAS: Final = {"serve": "server"}
+_EXTRAS: Final = {"serve": "server", "simulate": "harness"}
 
 _USAGE: Final = """\
 usage: rdit COMMAND [ARGS...]

@@ -218,7 +218,7 @@ class HostedWidget:
             taken = [(name, self._from_page(widget_id, self.trait(name), value, find)) for name, value in values]
         except Exception:
             return False, None
-        before = [self.raw(name) for name, _ in values]
+        is_valid = False
         try:
             with widget.hold_trait_notifications():
                 for name, value in taken:
@@ -227,12 +227,13 @@ class HostedWidget:
                 for name, _ in taken:
                     with _as_trait_error():
                         self.trait(name)._cross_validate(widget, self.raw(name))
+                is_valid = True
         except BaseException as error:
-            # A hold that fails puts everything back; what comes after its validators comes from an observer.
-            if any(self.raw(name) is not old for (name, _), old in zip(values, before, strict=True)):
+            # Not by what the traits hold now: to put a value back, traitlets validates it, which may make an equal one.
+            if is_valid:
                 return True, error
-            if not isinstance(error, Exception):
-                raise
+            if error.__cause__ is not None and not isinstance(error.__cause__, Exception):
+                raise error.__cause__ from None
             return False, None
         return True, None
 
@@ -286,7 +287,7 @@ def _as_trait_error() -> Iterator[None]:
         yield
     except traitlets.TraitError:
         raise
-    except Exception as error:
+    except BaseException as error:  # An interrupt too: it goes on once the values are back.
         raise traitlets.TraitError("refused") from error
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .clock import VirtualClock
-    from .expect import Expectation, expect
+    from .expectation import Expectation, expect
     from .frontend import Frontend, NeverSettles
     from .mount import MountedView, Mounter, Net
     from .page import Frame, Page, View
@@ -29,7 +29,7 @@ __all__ = [
 # Loaded when they are asked for: every pytest process of an environment with this package loads the plugin, and so
 # this file.
 _HOMES: Final = {
-    "Expectation": "expect",
+    "Expectation": "expectation",
     "Frame": "page",
     "Frontend": "frontend",
     "MountedView": "mount",
@@ -39,7 +39,7 @@ _HOMES: Final = {
     "Page": "page",
     "View": "page",
     "VirtualClock": "clock",
-    "expect": "expect",
+    "expect": "expectation",
 }
 
 

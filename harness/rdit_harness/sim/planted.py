@@ -1,0 +1,358 @@
+"""Planted bugs: the core, broken on purpose in one place, to see that the simulator sees.
+
+A bug is a change of text in one method of the real core, as somebody might make it by mistake: a condition left out, a
+line forgotten. While it is planted, the method that the class has is the changed one. When the core moves on and the
+text is no longer there, planting fails loudly, and the bug has to be thought out anew.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+
+class PlantError(Exception):
+    """The core is not as the bug expects it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of text."""
+
+    where: str
+    """`module:Class.method` or `module:function`, in `rdit_core`."""
+    old: str
+    new: str
+
+
+@contextmanager
+def _changed(where: str, edits: list[Edit]) -> Iterator[None]:
+    """One method with its changes, and without them afterwards."""
+    module_name, _, path = where.partition(":")
+    module: Any = importlib.import_module(f"rdit_core.{module_name}")
+    owner, _, name = path.rpartition(".")
+    holder = getattr(module, owner) if owner else module
+    original = inspect.getattr_static(holder, name)
+    source = textwrap.dedent(inspect.getsource(original))
+    for edit in edits:
+        if edit.old not in source:
+            raise PlantError(f"{where} has no {edit.old!r} any more; think the bug out anew")
+        source = source.replace(edit.old, edit.new, 1)
+    namespace: dict[str, Any] = {}
+    exec(compile("from __future__ import annotations\n" + source, where, "exec"), module.__dict__, namespace)
+    setattr(holder, name, namespace[name])
+    try:
+        yield
+    finally:
+        setattr(holder, name, original)
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """A bug."""
+
+    name: str
+    sentence: str
+    expected: tuple[str, ...]
+    """Invariants of which one should catch it."""
+    edits: tuple[Edit, ...]
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """The core with this bug. Raises `PlantError` when it has changed too much."""
+        with ExitStack() as stack:
+            for where in dict.fromkeys(edit.where for edit in self.edits):
+                stack.enter_context(_changed(where, [edit for edit in self.edits if edit.where == where]))
+            yield
+
+
+def _bug(name: str, sentence: str, expected: str, *edits: tuple[str, str, str]) -> Plant:
+    return Plant(name, sentence, tuple(expected.split()), tuple(Edit(*edit) for edit in edits))
+
+
+_CLIENT = "client:ClientConnection."
+_SERVER = "server:ServerConnection."
+
+_ALL = (
+    _bug(
+        "no_mask",
+        "A remote value is shown although the slot has an edit on its way.",
+        "I7 I9",
+        (f"{_CLIENT}_show", "if widget is None or key in self._pending:", "if widget is None:"),
+    ),
+    _bug(
+        "ack_before_data",
+        "A batch is acknowledged when it is received, not when it was applied.",
+        "I3 I9",
+        (f"{_SERVER}_take_batch", "session.received_seq = batch.seq", "session.received_seq = session.ack = batch.seq"),
+    ),
+    _bug(
+        "no_epoch_check",
+        "A page takes another server for the one it knew.",
+        "I1 I2 I3 I5 I7 I9 I13 I21 I22",
+        (f"{_CLIENT}_begin", "self._epoch is not None and self._epoch != welcome.epoch", "False"),
+    ),
+    _bug(
+        "no_dedupe",
+        "A batch that comes again is applied again.",
+        "I4 I5 I14",
+        (f"{_SERVER}_take_batch", "if batch.seq <= session.received_seq:", "if False:"),
+        (
+            f"{_SERVER}_take_batch",
+            "if batch.seq != session.received_seq + 1:",
+            "if batch.seq > session.received_seq + 1:",
+        ),
+    ),
+    _bug(
+        "no_compare_and_set",
+        "`if_rev` is not looked at.",
+        "I22 I4",
+        ("writes:_Run._has_changed", "return self._core.rev(hosted, op.property) != op.if_rev", "return False"),
+    ),
+    _bug(
+        "blind_resend",
+        "What an expired session may have applied goes again without a comparison.",
+        "I4 I22",
+        (f"{_CLIENT}_compare_again", "again.pop(op.key, None)", "rev = again.pop(op.key, None) and None"),
+    ),
+    _bug(
+        "forwards_change_new",
+        "The value of the notification is sent, not the one that stands.",
+        "I8 I1 I9",
+        ("follow:Follower._changed", "value = getattr(self._object, name)", 'value = change["new"]'),
+    ),
+    _bug(
+        "sends_on_change_only",
+        "A batch that changed nothing is never acknowledged.",
+        "I2",
+        (f"{_SERVER}_is_due", "or self._ack_due\n        or self._sent_ack != session.ack", ""),
+    ),
+    _bug(
+        "seq_before_send",
+        "A number is given when an edit is queued, so that merging leaves gaps.",
+        "I5",
+        (f"{_CLIENT}send_updates", "self._group += 1", "self._group += 1; self._seq += 1"),
+    ),
+    _bug(
+        "backoff_reset_on_open",
+        "A connection that was just accepted counts as good.",
+        "I10",
+        (f"{_CLIENT}opened", "self._frame = 0", "self._frame = self._losses = 0"),
+    ),
+    _bug(
+        "secret_not_compared",
+        "Whoever knows a session's id gets the session.",
+        "I11",
+        ("session:Sessions.find", "session is not None and is_known", "session is not None"),
+    ),
+    _bug(
+        "future_rev_trusted",
+        "A page that knows a revision which was never given gets a delta.",
+        "I11",
+        (f"{_SERVER}_welcome", " and resume.rev <= self._core.revision", ""),
+    ),
+    _bug(
+        "no_inst_check",
+        "An edit for a widget that is gone reaches the next one under its id.",
+        "I13 I14",
+        (
+            "writes:_Run._find",
+            "if hosted is not None and inst == op.inst and self._session.may_see is None:",
+            "if hosted is not None and self._session.may_see is None:",
+        ),
+    ),
+    _bug(
+        "close_ignores_inst",
+        "A page closes a widget although the one that was closed is another.",
+        "I1 I2 I21 I9",
+        (f"{_CLIENT}_close", "if widget is not None and widget.inst == inst:", "if widget is not None:"),
+    ),
+    _bug(
+        "merges_across_messages",
+        "Sets before and after a custom message become one.",
+        "I12",
+        (
+            "client_queue:ClientQueue.put",
+            "last = self._segments[-1] if self._segments else None",
+            "last = next((one for one in reversed(self._segments) if isinstance(one, dict)), None)",
+        ),
+    ),
+    _bug(
+        "echo",
+        "A page is told what it shows already.",
+        "I7",
+        (
+            f"{_CLIENT}_show",
+            "if not same_value(widget.model.peek(name), value) or widget.model.is_unsaved(name):",
+            "if True:",
+        ),
+        ("model:WidgetModel.handle_remote_updates", "not same_value(self._state[key], value)", "True"),
+    ),
+    _bug(
+        "edits_batch_in_flight",
+        "What is queued is put into a batch that was sent already.",
+        "I5",
+        (
+            f"{_CLIENT}frames_to_send",
+            "frames.extend(batch.frame for batch in self._inflight)",
+            "frames.extend(_encode_batch(batch.seq, [*batch.ops, *self._queue]) for batch in self._inflight)",
+        ),
+    ),
+    _bug(
+        "rejects_lost_with_connection",
+        "Verdicts are forgotten when the connection goes.",
+        "I3",
+        ("session:Sessions.detach", "session.connection = None", "session.connection = None; session.rejects.clear()"),
+    ),
+    _bug(
+        "rejects_not_sent",
+        "A refused edit is acknowledged and nobody says that it was refused.",
+        "I3",
+        (f"{_SERVER}_cut_last", "rejects.append(reject)", "pass"),
+    ),
+    _bug(
+        "no_tombstones",
+        "A page that was away is not told what closed meanwhile.",
+        "I1 I2 I9 I12",
+        ("manager:WidgetManager.closed_since", "closed.append(closed_one)", "pass"),
+    ),
+    _bug(
+        "no_credit",
+        "The server sends without being acknowledged.",
+        "I10",
+        (f"{_SERVER}_has_credit", "return not self._unacked or (", "return True or ("),
+    ),
+    _bug(
+        "credit_leak",
+        "An acknowledgement gives back all credit but one frame's.",
+        "I2",
+        (
+            f"{_SERVER}_take_sync_ack",
+            "self._unacked[0].frame <= message.frame",
+            "self._unacked[0].frame < message.frame",
+        ),
+    ),
+    _bug(
+        "messages_to_new_session",
+        "Messages of an expired session are told to the next one.",
+        "I12 I11",
+        (
+            "session:Sessions.open",
+            "self._by_id[session.session_id] = session",
+            """self._by_id[session.session_id] = session
+    for other in list(self._by_id.values()):
+        for one in other.messages if other is not session else ():
+            session.add_message(one.widget_id, one.inst, one.content, one.buffers)""",
+        ),
+    ),
+    _bug(
+        "loss_not_announced",
+        "Messages that had to go are gone without a word.",
+        "I12",
+        (f"{_SERVER}_cut_last", "lost_n = session.lost_n if session.lost_n > self._sent_n else 0", "lost_n = 0"),
+    ),
+    _bug(
+        "gap_not_reported",
+        "A page does not tell its host that messages are missing.",
+        "I12",
+        (f"{_CLIENT}_deliver", "if missed:", "if False:"),
+    ),
+    _bug(
+        "snapshot_without_live",
+        "A snapshot does not say what there is no more.",
+        "I1 I2 I9",
+        (f"{_SERVER}_owe_snapshot", "self._live_due = True", "pass"),
+    ),
+    _bug(
+        "parts_shown_at_once",
+        "A page shows a part of a sync before the last one came.",
+        "I9",
+        (f"{_CLIENT}_take_sync", "if sync.more:\n        return", "pass"),
+    ),
+    _bug(
+        "everything_to_everybody",
+        "Who asked for what, and who may see what, is not looked at.",
+        "I11",
+        ("session:Session.shows", "return ", "return True or "),
+    ),
+    _bug(
+        "unsubscribed_still_sent",
+        "A page that asks for fewer widgets still gets all.",
+        "I11",
+        (f"{_SERVER}_resubscribe", "self.forget(widget_id)", "pass"),
+    ),
+    _bug(
+        "no_write_policy",
+        "A page may write what it likes.",
+        "I3 I15",
+        ("writes:_Run._ready", "if refusal is not None:", "if False:"),
+        ("writes:Writes.set", "if refusal is not None:", "if False:"),
+    ),
+    _bug(
+        "inflight_unbounded",
+        "A page sends batch after batch without waiting.",
+        "I10",
+        (f"{_CLIENT}_cut", "while self._queue and len(self._inflight) < max_inflight:", "while self._queue:"),
+    ),
+    _bug(
+        "poison_kept",
+        "A batch that the server cannot read is sent for ever.",
+        "I2 I17 I23",
+        (f"{_CLIENT}_strike", "if batch.strikes < _MAX_STRIKES or not batch.ops:", "if True:"),
+    ),
+    _bug(
+        "no_second_look",
+        "`1` set to `true` tells nobody, and is not looked at again.",
+        "I9 I1 I8",
+        ("writes:Writes._look_again", "self._core.refresh(hosted, name)", "pass"),
+    ),
+    _bug(
+        "no_heartbeat",
+        "A connection whose peer vanished is kept for ever.",
+        "I2 I17",
+        (f"{_SERVER}handle_timeout", "elif now_s >= self._heard_s + limits.silence_s:", "elif False:"),
+    ),
+    _bug(
+        "sessions_never_expire",
+        "A session is kept for ever.",
+        "I2 I17",
+        ("session:Sessions.expire", "deadline <= now_s", "False"),
+    ),
+    _bug(
+        "observer_closes_connection",
+        "An observer that raises costs the page its connection.",
+        "I16",
+        (
+            "writes:_Run._observer_failed",
+            "if not isinstance(failed, Exception):",
+            """if self._session.connection: self._session.connection.close(4001, "internal", 0.0)
+    if not isinstance(failed, Exception):""",
+        ),
+    ),
+    _bug(
+        "decoder_raises",
+        "A frame that is not UTF-8 raises where it is read.",
+        "I21",
+        ("frames:_utf8", "except UnicodeError:", "except KeyError:"),
+    ),
+    _bug(
+        "hello_not_asked_for",
+        "A batch counts before its peer is let in.",
+        "I21 I14",
+        (f"{_SERVER}_take_batch", "if session is None:", "if False:"),
+    ),
+    _bug(
+        "no_trailing_correction",
+        "Base mode: a page is never told what became of its edit.",
+        "I1 I2 I18",
+        ("base_server:BaseServerConnection.handle_timeout", "self._dirty[key] = None", "pass"),
+    ),
+)
+
+PLANTS = {plant.name: plant for plant in _ALL}
+"""Name to bug."""

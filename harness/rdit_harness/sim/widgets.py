@@ -1,0 +1,179 @@
+"""The widgets of the simulated Python side: plain `traitlets.HasTraits`, a trait for each way to be difficult.
+
+They are as cheap as widgets get, since a run makes several per seed, and they tell the world what is done to them:
+`Unique` reports each attempt to set it, `notify_change` reports each change that was notified.
+
+A `Unique` trait only ever gets integers that are given once in a run. So who set a value, how often and in what order
+is plain from the value, and the checkers need not ask the core.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import traitlets
+
+if TYPE_CHECKING:
+    from .world import World
+
+
+class Unique(traitlets.Int[int, Any]):
+    """An integer whose values tell where they come from."""
+
+    def validate(self, obj: Any, value: Any) -> int:
+        """Report the attempt."""
+        number: int = super().validate(obj, value)
+        world = obj.world
+        if world is not None:
+            world.attempted(obj, self.name, number)
+        return number
+
+
+class Picky(traitlets.Int[int, Any]):
+    """Refuses what is not even."""
+
+    def validate(self, obj: Any, value: Any) -> int:
+        """Refuse at once."""
+        number: int = super().validate(obj, value)
+        if number % 2:
+            raise traitlets.TraitError("odd")
+        return number
+
+
+class Panel(traitlets.HasTraits):
+    """A widget with a trait for everything."""
+
+    _esm = traitlets.Unicode("export default {}").tag(sync=True)
+    free = Unique(0).tag(sync=True)
+    other = Unique(0).tag(sync=True)
+    clamped = traitlets.Int(50).tag(sync=True)
+    picky = Picky(0).tag(sync=True)
+    low = traitlets.Int(0).tag(sync=True)
+    high = traitlets.Int(10).tag(sync=True)
+    linked = traitlets.Int(0).tag(sync=True)
+    flaky = traitlets.Int(0).tag(sync=True)
+    chain = traitlets.Int(0).tag(sync=True)
+    echoed = traitlets.Int(0).tag(sync=True)
+    spawn = traitlets.Int(0).tag(sync=True)
+    tick = traitlets.Int(0, read_only=True).tag(sync=True)
+    blob = traitlets.Any(None, allow_none=True).tag(sync=True)
+    private = traitlets.Int(0)
+
+    world: World | None = None
+    widget_id = ""
+    is_hosted = False
+    link_limit = 1_000_000
+
+    def __init__(self, widget_id: str) -> None:
+        super().__init__()
+        self.widget_id = widget_id
+        self.stuck: dict[str, Any] = {}
+        """Values that pages cannot know: set without a form, or edited in place without `touch`."""
+
+    def listen(self) -> None:
+        """Put the observers on that make trouble."""
+        self.observe(self._meet_flaky, "flaky")
+        self.observe(self._meet_chain, "chain")
+        self.observe(self._meet_spawn, "spawn")
+
+    @traitlets.validate("clamped")
+    def _clamp(self, proposal: Any) -> int:
+        return max(0, min(100, int(proposal["value"])))
+
+    @traitlets.validate("linked")
+    def _clamp_linked(self, proposal: Any) -> int:
+        return min(self.link_limit, int(proposal["value"]))
+
+    @traitlets.validate("low", "high")
+    def _in_order(self, proposal: Any) -> int:
+        value = int(proposal["value"])
+        if (proposal["trait"].name == "low" and value > self.high) or (
+            proposal["trait"].name == "high" and value < self.low
+        ):
+            raise traitlets.TraitError("low must not be above high")
+        return value
+
+    def notify_change(self, change: Any) -> None:
+        """Tell the world before any observer runs: one that raises keeps those after it from hearing."""
+        world = self.world
+        if world is not None and change["type"] == "change":
+            world.changed(self, change["name"], change["new"])
+        super().notify_change(change)
+
+    def _meet_flaky(self, change: Any) -> None:
+        if change["new"] % 2:
+            if self.world is not None:
+                self.world.fire("F19")
+            raise RuntimeError("this observer fails")
+
+    def _meet_chain(self, change: Any) -> None:
+        if self.world is not None:
+            self.world.fire("F20")
+        if change["new"] > 1000:
+            self.chain = 1000
+        self.echoed = self.chain + 1
+
+    def _meet_spawn(self, change: Any) -> None:
+        if self.world is not None:
+            self.world.spawned(self, change["new"])
+
+    def _handle_custom_msg(self, content: Any, buffers: Any) -> None:
+        if self.world is not None:
+            self.world.handled(self, content, buffers)
+
+
+class Board(Panel):
+    """Another kind with the same traits, for ids that come back as something else."""
+
+
+KINDS: Final = {"panel": Panel, "board": Board}
+
+SYNCED: Final = tuple(sorted(Panel.class_traits(sync=True)))
+"""Names of what pages are shown."""
+
+SHOWN: Final = tuple(name for name in SYNCED if name != "_esm")
+"""Without the module, which is no slot."""
+
+WRITABLE: Final = tuple(name for name in SHOWN if name != "tick")
+
+FORBIDDEN: Final = {
+    "tick": "read_only",
+    "private": "not_synced",
+    "_esm": "protected_property",
+    "nothing": "unknown_property",
+}
+"""What pages must not write, and what they must be told when they try."""
+
+NOBODY_MAY: Final = frozenset(FORBIDDEN)
+
+ODD_VALUES: Final[dict[str, Any]] = {
+    "nan": math.nan,
+    "inf": [1, -math.inf, None],
+    "one": 1,
+    "true": True,
+    "float": 1.5,
+    "huge": 2**53 + 1,
+    "bytes": b"\x00\x01\xff",
+    "nested": {"a": [b"x" * 9, {"b": b""}], "c": math.nan},
+    "none": None,
+    "text": "é\U0001f600",
+    "list": [1, 2, [3]],
+}
+"""Name to value for `blob`; a case holds names."""
+
+
+def odd_value(name: str) -> Any:
+    """A fresh object of an odd value; `cycle` and `object` have no form on the wire, `big<n>` is a text of n bytes."""
+    if name == "cycle":
+        loop: list[Any] = []
+        loop.append(loop)
+        return loop
+    if name == "object":
+        return object()
+    if name == "poison":
+        return name
+    if name.startswith("big"):
+        return "b" * int(name[3:])
+    value = ODD_VALUES[name]
+    return list(value) if isinstance(value, list) else dict(value) if isinstance(value, dict) else value

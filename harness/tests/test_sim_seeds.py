@@ -1,0 +1,126 @@
+"""The core against the seeds that every change has to pass."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rdit_harness.sim.draw import draw_case
+from rdit_harness.sim.executors import open_executor, run_many
+from rdit_harness.sim.faults import FAULTS
+from rdit_harness.sim.run import run_case, run_seeds
+
+COMMAND = "import sys; from rdit_harness.sim.command import simulate; sys.exit(simulate(sys.argv[1:]))"
+
+
+def start(first, count, hash_seed, folder, python=sys.executable):
+    """The command in a process of its own, without the switches of a development run, which double its time."""
+    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONDEVMODE", "PYTHONHASHSEED"}}
+    arguments = ["--seed", str(first), "--seeds", str(count), "--jobs", "1", "--plain", "--timeline", str(folder)]
+    return subprocess.Popen(
+        [python, "-c", COMMAND, *arguments],
+        env={**env, "PYTHONHASHSEED": hash_seed},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.seeds
+@pytest.mark.parametrize("first", range(0, 2_000, 200))
+def test_two_thousand_seeds_hold_and_two_processes_see_the_same(first, tmp_path):
+    """Ten times 200 seeds, each in two processes at once, whose sets of text are ordered differently."""
+    processes = [start(first, 200, hash_seed, tmp_path / hash_seed) for hash_seed in ("0", "4711")]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs[0][-6000:]
+    events, violations = re.search(r"(\d+) events in .*, (\d+) violations", outputs[0]).groups()
+    assert int(violations) == 0
+    assert int(events) >= 100_000
+    hashes = {output.splitlines()[-1] for output in outputs}
+    assert len(hashes) == 1 and hashes.pop().startswith("trace hash ")
+
+
+@pytest.mark.seeds
+def test_every_python_that_is_here_sees_the_same(tmp_path):
+    pythons = sorted(Path(sys.prefix).parent.glob("py3*/bin/python"))
+    if len(pythons) < 2:
+        pytest.skip("there is one Python only; tox makes the others' environments (tox run -e py310,py311,py312,py313)")
+    processes = [start(0, 60, "0", tmp_path, str(python)) for python in pythons]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(pythons), outputs
+    assert len({output.splitlines()[-1] for output in outputs}) == 1
+
+
+def test_how_many_processes_there_are_shows_nowhere():
+    with open_executor(None, 2) as executor:
+        shared = run_many(0, 60, tuple(FAULTS), executor=executor)
+    alone = run_many(0, 60, tuple(FAULTS), executor=None)
+    assert shared.trace_hash == alone.trace_hash
+    assert (shared.events, shared.fired, shared.marks) == (alone.events, alone.fired, alone.marks)
+
+
+@pytest.mark.parametrize("spec", ["concurrent.futures:ProcessPoolExecutor", "concurrent.futures:ThreadPoolExecutor"])
+def test_any_executor_runs_the_seeds(spec):
+    if spec.endswith("ProcessPoolExecutor") and sys.version_info >= (3, 12):
+        pytest.skip("forks, which Python warns of in a process with threads; rdit's own pool spawns")
+    with open_executor(spec, 1) as executor:
+        assert run_many(7, 20, (), executor=executor).trace_hash == run_many(7, 20, (), executor=None).trace_hash
+
+
+@pytest.mark.parametrize("spec", ["nothing", "concurrent.futures:nothing", ":"])
+def test_what_names_no_executor_is_refused(spec):
+    with pytest.raises(ValueError, match="Expected"), open_executor(spec, 1):
+        pass
+
+
+def test_a_seed_run_twice_gives_one_trace():
+    assert run_seeds(40, 10, check_determinism=True).unsteady == []
+
+
+def test_every_fault_fires_within_some_hundred_seeds():
+    summary = run_seeds(0, 300)
+    assert [code for code in FAULTS if not summary.fired[code]] == []
+
+
+def test_a_world_without_faults_is_quiet_and_right():
+    summary = run_seeds(0, 40, ())
+    assert not summary.violations
+    assert not {"F2", "F11", "F36"} & summary.fired.keys()
+
+
+def test_the_corners_of_the_protocol_are_reached():
+    marks = run_seeds(0, 300).marks
+    for name in (
+        "resumed",
+        "restarted",
+        "resume refused",
+        "batch sent again",
+        "batch given up",
+        "compare and set",
+        "reject conflict",
+        "reject stale_widget",
+        "reject observer_failed",
+        "sync in parts",
+        "credit used up",
+        "messages lost",
+        "session expired",
+        "id opened again",
+        "value without a form",
+        "server closed 4003",
+        "server closed 4004",
+        "server closed 4006",
+        "server closed 4502",
+        "page: MessagesMissed",
+        "page: too_large",
+        "page: undeliverable",
+        "page: dropped",
+        "page: lost",
+    ):
+        assert marks[name], name
+
+
+def test_what_a_run_leaves_behind_is_nothing():
+    run_case(draw_case(3))
