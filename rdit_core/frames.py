@@ -25,6 +25,7 @@ import json
 import re
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -89,6 +90,7 @@ _TREES: Final = msgspec.json.Decoder()
 _Message = TypeVar("_Message", bound=msgspec.Struct)
 
 
+@lru_cache(maxsize=4096)  # A peer names the same few again and again.
 def is_widget_id(text: str) -> bool:
     """Whether a text may name a widget: 1 to 128 characters of `A-Z a-z 0-9 _ . : -`."""
     return _WIDGET_ID.fullmatch(text) is not None

@@ -566,18 +566,16 @@ class WidgetManager:
         hosted = self._by_comm.get(comm)
         if hosted is None:
             return
-        hosted.writers.add(threading.get_ident())
-        writes = self._writes
-        if not writes.is_applying:
-            self._commit_one(hosted, name, value)
+        writers = hosted.writers
+        writers.add(threading.get_ident())
+        thread = self._writes.thread
+        if thread.group is not None:
+            self._commit(hosted, self._with_group(hosted, {name: value}))
         else:
-            if writes.has_group:
-                self._commit(hosted, self._with_group(hosted, {name: value}))
-            else:
-                self._commit_one(hosted, name, value)
-            if is_plain:
-                writes.committed(hosted, name, value)
-        if len(hosted.writers) > 1:
+            self._commit_one(hosted, name, value)
+        if is_plain and thread.is_applying:
+            self._writes.committed(hosted, name, value)
+        if len(writers) > 1:
             self._settle(hosted, name)
 
     def _settle(self, hosted: HostedWidget, name: str) -> None:
@@ -920,6 +918,8 @@ class WidgetManager:
 
     def _wake(self, connections: Mapping[AnyConnection, None]) -> None:
         """Have connections send what they were marked with; while a batch is applied, together with its ack."""
+        if not connections:
+            return
         if self._writes.is_applying:
             with self.lock:
                 if self._is_owing:

@@ -671,7 +671,7 @@ class ServerConnection:
             last = self._unacked.popleft()
             self._unacked_bytes -= last.size_bytes
         session.arrived(last.reject_number, last.n)
-        return True
+        return self._is_due(session)  # There is credit for it now.
 
     def _check_flood(self, now_s: float) -> None:
         limits = self._limits

@@ -61,7 +61,7 @@ class WriteCore(Protocol):
         """Tell the host."""
 
 
-class _Thread(threading.local):
+class ThreadState(threading.local):
     """What one thread is at."""
 
     origin: tuple[BaseServerConnection, SlotKey] | None = None
@@ -80,7 +80,8 @@ class Writes:
 
     def __init__(self, core: WriteCore) -> None:
         self._core = core
-        self._thread = _Thread()
+        self._thread = self.thread = ThreadState()
+        """What the calling thread is at; for reading."""
         self._widget_id: ContextVar[str | None] = ContextVar("rdit_applying", default=None)
         self._session: ContextVar[Session | None] = ContextVar("rdit_session", default=None)
 
@@ -109,11 +110,6 @@ class Writes:
         target = self._thread.target
         if target is not None and target[0] is hosted and target[1] == name:
             self._thread.committed = value
-
-    @property
-    def has_group(self) -> bool:
-        """Whether this thread is writing properties that belong together."""
-        return self._thread.group is not None
 
     def take_group(self, hosted: HostedWidget) -> Sequence[str]:
         """The properties to commit together with one of this widget's; once per group."""

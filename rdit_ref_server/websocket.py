@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -91,6 +92,7 @@ class _Socket:
         self._websocket = websocket
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._stirred = asyncio.Event()
         """There may be something to send."""
         self._room = asyncio.Event()
@@ -101,6 +103,9 @@ class _Socket:
 
     def wakeup(self) -> None:
         """Drain soon. Any thread."""
+        if threading.get_ident() == self._thread:
+            self._stir()
+            return
         # One call to the loop per drain: each costs a system call, and the interpreter's lock changes hands.
         if not self._is_woken:
             self._is_woken = True
@@ -131,7 +136,7 @@ class _Socket:
             else:
                 connection.receive_frame(frame, self._clock())
             connection.events_received()
-            self._stirred.set()
+            self._set_timer()  # What there is to send now has called `wakeup`.
 
     async def write(self) -> None:
         """Send what there is to send, and close the socket when the core says so."""

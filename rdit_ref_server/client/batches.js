@@ -155,7 +155,8 @@ export function createQueue() {
     get size() {
       return ops.size;
     },
-    [Symbol.iterator]: () => ops[Symbol.iterator](),
+    /** @param {Op} op */
+    has: (op) => ops.has(op),
     /** Empties it. @returns {Op[]} what was in it */
     takeAll() {
       const all = [...ops];

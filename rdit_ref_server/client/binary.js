@@ -289,7 +289,8 @@ function equalBytes(a, b) {
   let start = 0;
   if (a.byteOffset % WORD_BYTES === 0 && b.byteOffset % WORD_BYTES === 0) {
     const words = Math.floor(length / WORD_BYTES);
-    const [left, right] = [new Uint32Array(a.buffer, a.byteOffset, words), new Uint32Array(b.buffer, b.byteOffset, words)];
+    const left = new Uint32Array(a.buffer, a.byteOffset, words);
+    const right = new Uint32Array(b.buffer, b.byteOffset, words);
     for (let i = 0; i < words; i += 1) if (left[i] !== right[i]) return false;
     start = words * WORD_BYTES;
   }

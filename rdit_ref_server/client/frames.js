@@ -147,7 +147,7 @@ function padded(size) {
 /**
  * @param {string} json the message, header fields included
  * @param {readonly Uint8Array[]} buffers in the order of the field `buffers`; copied
- * @returns {{ frame: string | Uint8Array<ArrayBuffer>, views: Uint8Array[] }} the frame, and where in it the buffers are
+ * @returns {{ frame: string | Uint8Array<ArrayBuffer>, views: Uint8Array[] }} `views`: the buffers in the frame
  */
 export function joinParts(json, buffers) {
   if (buffers.length === 0) return { frame: json, views: [] };

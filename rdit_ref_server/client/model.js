@@ -157,8 +157,8 @@ export function createModel(widgetId, state, channel, options = {}) {
   /** @type {Map<string, unknown>} */
   const values = new Map(Object.entries(state ?? {}));
   /**
-   * What each array or object held when somebody got hold of it. Widgets edit in place what `get` gave them and then set
-   * an equal copy; compared with the edited object itself, nothing would ever have changed.
+   * What each array or object held when somebody got hold of it. Widgets edit in place what `get` gave them and then
+   * set an equal copy; compared with the edited object itself, nothing would ever have changed.
    *
    * @type {Map<string, unknown>}
    */

@@ -133,8 +133,10 @@ export function startPage(options = {}) {
 
   /** @param {string} text @param {string} [topic] replaces the notice on the same topic, and outlives a reset */
   function notify(text, topic) {
-    const last = notices.lastElementChild;
-    if (last?.firstChild?.textContent === text) return;
+    const equal = [...notices.children].find((notice) => notice.firstChild?.textContent === text);
+    if (equal && equal === notices.lastElementChild) return;
+    // Told again, it is the latest again.
+    equal?.remove();
     if (topic) notices.querySelector(`[data-topic="${topic}"]`)?.remove();
     const notice = document.createElement("p");
     notice.className = "rdit-notice";
@@ -144,7 +146,13 @@ export function startPage(options = {}) {
     const dismiss = document.createElement("button");
     dismiss.type = "button";
     dismiss.textContent = "Dismiss";
-    dismiss.addEventListener("click", () => notice.remove());
+    dismiss.setAttribute("aria-label", `Dismiss: ${text}`);
+    dismiss.addEventListener("click", () => {
+      const next = notice.nextElementSibling ?? notice.previousElementSibling;
+      notice.remove();
+      // Whoever dismisses them by keyboard is not sent back to the top of the page.
+      next?.querySelector("button")?.focus();
+    });
     notice.append(message, dismiss);
     notices.append(notice);
     while (notices.childElementCount > MAX_NOTICES) notices.firstElementChild?.remove();

@@ -12,23 +12,21 @@
  * The rules, per slot (a property of a widget):
  * - An edit is shown at once and is *pending* until the batch that carries it is acknowledged. Values of Python's for a
  *   pending slot are kept and not shown: the model would jump back under the user's hand.
- * - A slot that is not pending any more shows what Python has: the value that was sent, or the one that a validator made
- *   of it, or the old one if it was refused.
+ * - A slot that is not pending any more shows what Python has: the value that was sent, or the one that a validator
+ *   made of it, or the old one if it was refused.
  * - A `sync` applies as a whole: everything is stored before a model's listener runs.
  *
- * What became of a lost connection's edits is decided with the first `sync` of the next one: if the session goes on, the
- * batches that were not acknowledged are sent again, unchanged, and the server knows which of them it has seen.
+ * What became of a lost connection's edits is decided with the first `sync` of the next one: if the session goes on,
+ * the batches that were not acknowledged are sent again, unchanged, and the server knows which of them it has seen.
  *
  * Here is the life of the connection. Of the rest each has its noun: `channel.js` takes what the page asks, `edits.js`
- * carries it, `sync.js` applies what comes to `widgets.js`, `shown.js` has the models show it.
+ * carries it, `dialogue.js` says it, `sync.js` applies what comes to `widgets.js`, `shown.js` has the models show it.
  */
 
 import { createChannel } from "./channel.js";
+import { createDialogue } from "./dialogue.js";
 import { createEdits } from "./edits.js";
 import { createEvents } from "./events.js";
-import { decodeFrame, encodeFrame, FrameError } from "./frames.js";
-import { checkServerMessage } from "./messages.js";
-import { messageOf } from "./model.js";
 import { createShown } from "./shown.js";
 import { createSync } from "./sync.js";
 import { createTiming, LIMITS } from "./timing.js";
@@ -40,25 +38,11 @@ import { createWidgets } from "./widgets.js";
 /** @typedef {import("./transitions.js").SessionState} SessionState */
 /** @typedef {import("./transitions.js").SessionStep} SessionStep */
 
-/** What a batch takes in a frame beside its ops, in bytes; never less. */
-const BATCH_BYTES = 128;
 const MAX_REPORT_CHARS = 20_000;
 const TERMINAL_CLOSE_CODES = { first: 4500, last: 4999 };
 const SESSION_REPLACED = 4004;
 /** Closes that a batch may be to blame for: not UTF-8, too long for the transport, internal error. */
 const STRIKING_CLOSE_CODES = [1007, 1009, 4001];
-/** Codes of an error about a frame that was no message. */
-const FRAME_CODES = [
-  "bad_json",
-  "bad_unicode",
-  "bad_number",
-  "too_deep",
-  "too_large",
-  "bad_frame",
-  "bad_message",
-  "unknown_type",
-];
-
 /**
  * @typedef {object} SessionOptions
  * @property {() => number} random uniform in [0, 1)
@@ -95,13 +79,8 @@ export function createSession({
   const timing = createTiming({ limits, random });
   /** @type {{ code: number, message: string } | null} */
   let failure = null;
-
-  /** @type {any} The welcome of this connection. */
-  let welcome = null;
+  /** When the widgets that did not come back are given up. */
   let absentUntil = 0;
-
-  /** @type {(string | Uint8Array<ArrayBuffer>)[]} */
-  let outbox = [];
   let isBusy = false;
   /** @type {(() => void)[]} */
   const waitingCalls = [];
@@ -109,7 +88,7 @@ export function createSession({
   const events = createEvents();
   const { fault, faultOf } = events;
   const shown = createShown({ fault, forget: (slot) => widgets.forgetClosed(slot) });
-  const edits = createEdits({ limits, room, faultOf, shown });
+  const edits = createEdits({ limits, room: () => dialogue.room(), faultOf, shown });
   const widgets = createWidgets({
     // What a model is made for comes later than this.
     channel: givenChannel ?? {
@@ -135,13 +114,28 @@ export function createSession({
       return now;
     },
     isOver,
-    drain() {
-      outbox = drain();
-    },
+    drain: () => dialogue.keepDrained(),
     wake,
     faultOf,
   });
   const sync = createSync({ edits, widgets, shown, events, isOver, becameLive });
+  const dialogue = createDialogue(timing, events, {
+    limits,
+    subscribe,
+    auth,
+    get state() {
+      return state;
+    },
+    get now() {
+      return now;
+    },
+    step,
+    apply(whole, welcome) {
+      if (sync.apply(whole, welcome)) absentUntil = now + limits.returnMs;
+    },
+    edits,
+    sync,
+  });
 
   /** @param {SessionStep} name */
   function step(name) {
@@ -186,93 +180,7 @@ export function createSession({
     return model;
   }
 
-  /** What the ops of one batch may take, in bytes. */
-  function room() {
-    return (welcome ? welcome.limits.max_frame : limits.maxFrame) - BATCH_BYTES;
-  }
-
-  /** What there is to send. Edits leave only while live, and while few batches are under way. */
-  function drain() {
-    const frames = outbox;
-    outbox = [];
-    if (state === "live") frames.push(...edits.framesToSend());
-    return frames;
-  }
-
   // The connection.
-
-  /** @param {Record<string, unknown>} message */
-  function say(message) {
-    outbox.push(encodeFrame(message));
-  }
-
-  function sayHello() {
-    /** @type {Record<string, unknown>} */
-    const hello = { type: "hello" };
-    if (subscribe !== "*") hello.subscribe = subscribe;
-    if (auth !== undefined) hello.auth = auth;
-    if (sync.resume) hello.resume = sync.resume;
-    say(hello);
-  }
-
-  /** @param {string | ArrayBuffer | ArrayBufferView} data */
-  function receive(data) {
-    if (state !== "hello_sent" && state !== "syncing" && state !== "live") return;
-    timing.heard(now);
-    let message;
-    try {
-      message = checkServerMessage(decodeFrame(data));
-    } catch (error) {
-      // A newer server may say more than this client knows.
-      if (error instanceof FrameError && error.code === "unknown_type") return;
-      fault({ code: "bad_frame", message: messageOf(error) });
-      return;
-    }
-    switch (message.type) {
-      case "welcome":
-        takeWelcome(message);
-        break;
-      case "sync":
-        takeSync(message);
-        break;
-      case "error":
-        takeError(message);
-        break;
-      case "output":
-        events.tell({ type: "output", detail: message });
-        break;
-      case "ping":
-        say({ type: "pong", id: message.id });
-        break;
-      case "pong":
-        timing.answered(message.id);
-        break;
-    }
-  }
-
-  /** @param {any} message */
-  function takeWelcome(message) {
-    if (state !== "hello_sent") return;
-    step("welcomed");
-    welcome = message;
-    limits.maxInflight = Math.max(1, message.limits.max_inflight);
-    limits.maxOps = Math.max(1, message.limits.max_ops);
-  }
-
-  /** @param {any} part */
-  function takeSync(part) {
-    if (state !== "syncing" && state !== "live") return;
-    const verdict = sync.judge(part);
-    if (verdict !== "next") {
-      // A value that came although we had given it up must not be acknowledged.
-      if (verdict === "unknown") outbox = [];
-      step("silence");
-      return;
-    }
-    say({ type: "sync_ack", frame: part.frame });
-    const whole = sync.collect(part);
-    if (whole && sync.apply(whole, state === "syncing" ? welcome : null)) absentUntil = now + limits.returnMs;
-  }
 
   function becameLive() {
     step("synced");
@@ -280,19 +188,10 @@ export function createSession({
     channel.becameLive();
   }
 
-  /** @param {any} message */
-  function takeError({ code = "refused", message, fatal = false, seq: expected, widget_id: widgetId, property }) {
-    if (!fatal && FRAME_CODES.includes(code) && Number.isInteger(expected) && edits.strike(expected)) {
-      edits.resend();
-      return;
-    }
-    fault({ code, message, ...(widgetId ? { widget_id: widgetId } : {}), ...(property ? { property } : {}) });
-  }
-
   /** @param {number | null} code @param {string} reason */
   function lose(code, reason) {
     hasTransport = false;
-    outbox = [];
+    dialogue.ended();
     sync.ended();
     timing.ended();
     edits.ended();
@@ -367,15 +266,14 @@ export function createSession({
       step("opened");
       timing.opened(now);
       sync.restartCount();
-      welcome = null;
-      sayHello();
+      dialogue.opened();
       wake();
     },
     /** @param {string | ArrayBuffer | ArrayBufferView} data @param {number} nowMs */
     receive(data, nowMs) {
       inTurn(() => {
         now = nowMs;
-        receive(data);
+        dialogue.receive(data);
       });
     },
     /**
@@ -403,7 +301,7 @@ export function createSession({
       wake();
     },
     framesToSend() {
-      const frames = hasTransport ? drain() : [];
+      const frames = hasTransport ? dialogue.drain() : [];
       shown.showRefused();
       return frames;
     },
@@ -443,7 +341,7 @@ export function createSession({
       } else if (state === "connecting" || state === "hello_sent") {
         timing.hint();
       } else if ((state === "syncing" || state === "live") && !timing.isProbing) {
-        say({ type: "ping", id: timing.probe(now) });
+        dialogue.say({ type: "ping", id: timing.probe(now) });
       }
       wake();
     },
@@ -453,7 +351,7 @@ export function createSession({
       isSuspended = true;
       if (isOver() || state === "idle" || state === "backoff") return;
       // What may leave now may count before the page is ever shown again.
-      outbox = drain();
+      dialogue.keepDrained();
       step("suspend");
       shown.showRefused();
       wake();
@@ -470,9 +368,9 @@ export function createSession({
       now = nowMs;
       if (isOver()) return;
       if (hasTransport && (state === "syncing" || state === "live")) {
-        outbox = drain();
-        if (state === "live") outbox.push(...edits.lastFrames());
-        say({ type: "bye" });
+        const isLive = state === "live";
+        dialogue.keepDrained(() => (isLive ? edits.lastFrames() : []));
+        dialogue.say({ type: "bye" });
       }
       step("leave");
       giveUp(reason);
@@ -489,7 +387,7 @@ export function createSession({
      */
     report(widgetId, stage, message, stack = "") {
       if (state !== "live") return;
-      say({
+      dialogue.say({
         type: "report",
         widget_id: widgetId,
         stage,

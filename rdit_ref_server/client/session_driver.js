@@ -26,7 +26,7 @@ const MAX_REPORTED = 1_000;
 
 /**
  * @param {DriverContext} context
- * @param {(inheritance: Inheritance) => void} onBase called once, when the server chose base mode: this driver has ended
+ * @param {(inheritance: Inheritance) => void} onBase called once, if the server chose base mode: this driver has ended
  * @returns {Driver}
  */
 export function driveSession(context, onBase) {
@@ -194,7 +194,7 @@ export function driveSession(context, onBase) {
     onBase({ socket: ws, losses: session.losses, offers, state: session.handOver() });
   }
 
-  /** A refusal before the handshake shows as code 1006 and nothing else: the server's status tells it from a failure. */
+  /** A refusal before the handshake shows as code 1006 and no more: the server's status tells it from a failure. */
   async function askWhyRefused() {
     if (isAsking) return;
     isAsking = true;

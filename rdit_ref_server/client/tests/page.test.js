@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
@@ -443,6 +443,21 @@ describe("widgets", () => {
     assert.match(world.notices()[MAX_NOTICES - 1] ?? "", /p9/);
   });
 
+  test("a notice that is told again is the latest again, and dismissing one leads to the next", () => {
+    world.start();
+    for (const property of ["a", "b", "a"]) {
+      world.network.last.say({ type: "error", widget_id: "1.1", property, code: "read_only", message: "no" });
+    }
+    const [b, a] = world.notices();
+    assert.equal(world.notices().length, 2);
+    assert.match(b ?? "", /of b /);
+    assert.match(a ?? "", /of a /);
+    const [first, second] = /** @type {any} */ (world.document.querySelectorAll(".rdit-notice button"));
+    assert.equal(first.getAttribute("aria-label"), `Dismiss: ${b}`);
+    first.click();
+    assert.equal(world.document.activeElement, second);
+  });
+
   test("a widget that sends a custom message is a notice, a listener that throws an error", async (t) => {
     captureConsole(t);
     world.start();
@@ -645,7 +660,11 @@ describe("the files", () => {
     const addresses = [...document.querySelectorAll("[src], [href]")].map(
       (el) => el.getAttribute("src") ?? el.getAttribute("href") ?? "",
     );
-    assert.deepEqual(addresses, ["data:,", "client/page.css", "client/page.js"]);
+    const folder = readdirSync(new URL("../", import.meta.url)).filter((name) => name.endsWith(".js"));
+    // All modules are asked for at once: each level of imports would be another round trip.
+    const modules = folder.filter((name) => name !== "index.js" && name !== "page.js").sort();
+    const preloads = modules.map((name) => `client/${name}`);
+    assert.deepEqual(addresses, ["data:,", "client/page.css", ...preloads, "client/page.js"]);
     assert.equal(/ on\w+=|style=/.test(HTML), false);
   });
 

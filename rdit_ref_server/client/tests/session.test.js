@@ -671,6 +671,184 @@ describe("widgets", () => {
   });
 });
 
+describe("what only shows now and then", () => {
+  test("only its own pong answers a probe", () => {
+    const world = makeWorld();
+    world.live([widget("w", { n: 0 })]);
+    world.session.hintOnline(0);
+    world.ack(0, [["w", "n", 5]]);
+    world.say({ type: "pong", id: 0 });
+    assert.equal(world.session.nextDeadline(), LIMITS.probeMs);
+    world.say({ type: "pong", id: 1 });
+    assert.equal(world.session.nextDeadline(), LIMITS.silenceMs);
+  });
+
+  test("an edit queued before the server said how little it takes is given up when its turn comes", () => {
+    const world = makeWorld();
+    world.live([widget("w", { s: "" })]);
+    world.lose();
+    world.set("w", "s", "x".repeat(10_000));
+    world.open();
+    world.say({ ...WELCOME, resumed: true, limits: { ...WELCOME.limits, max_frame: 5_000 } });
+    world.sync();
+    assert.deepEqual([world.frames(), world.codes], [[], ["too_large"]]);
+    assert.equal(world.model("w").get("s"), "");
+  });
+
+  test("strikes are kept when the edit goes again in another session", () => {
+    const world = makeWorld();
+    world.live([widget("w", { n: 0 })]);
+    world.set("w", "n", 1);
+    world.frames();
+    world.session.eof(world.now, 1009);
+    world.wait(LIMITS.backoffCapMs);
+    world.live([widget("w", { n: 0 })]);
+    assert.equal(world.frames()[0].ops[0].if_rev, 40);
+    world.session.eof(world.now, 1009);
+    assert.deepEqual(world.codes, ["undeliverable"]);
+  });
+
+  test("a value that is named as ours and is not known here is fetched by resuming", () => {
+    const world = makeWorld();
+    world.live([widget("w", { n: 0 })]);
+    world.sync({ same: [["w", 40, "n", 7, 0, 60]], rev: 60 });
+    assert.deepEqual([world.session.framesToSend(), world.session.state], [[], "suspect"]);
+    world.lose();
+    assert.equal(world.open().resume.rev, 40);
+  });
+
+  test("edits that a message kept apart merge when it is given up", () => {
+    const world = makeWorld({ limits: { maxQueuedMessages: 1 } });
+    world.live([widget("w", { n: 0, m: 0 })]);
+    world.lose();
+    world.set("w", "n", 1);
+    world.model("w").send("first");
+    world.set("w", "n", 2);
+    world.model("w").send("second");
+    world.set("w", "n", 3);
+    world.open();
+    world.say({ ...WELCOME, resumed: true });
+    world.sync();
+    const [{ ops }] = world.frames();
+    assert.deepEqual(
+      ops.map((/** @type {any} */ op) => op.value ?? op.content),
+      [2, "second", 3],
+    );
+    assert.deepEqual(world.codes, ["queue_full"]);
+  });
+
+  test("a message that is not queued pushes no other out", () => {
+    const world = makeWorld({ policy: "drop", limits: { maxQueuedMessages: 0 } });
+    world.live([widget("w", { n: 0 })]);
+    for (let i = 0; i < 4; i += 1) world.model("w").send(i);
+    world.lose();
+    world.model("w").send("late");
+    assert.deepEqual(world.codes, ["dropped"]);
+  });
+
+  test("a slot of a widget that is gone takes nothing from the next of its id", () => {
+    const world = makeWorld();
+    world.live([widget("w", { n: 0, m: 0 })]);
+    world.set("w", "n", 1);
+    world.frames();
+    for (let i = 0; i < 2; i += 1) world.say({ type: "error", code: "bad_frame", message: "?", seq: 1 });
+    world.set("w", "m", 1);
+    world.sync({ open: [widget("w", { n: 0, m: 0 }, { inst: 50 })] });
+    world.model("w").set("n", 7);
+    world.sync({ open: [widget("w", { n: 0, m: 0 }, { inst: 50 })] });
+    assert.equal(world.model("w").get("n"), 7);
+  });
+});
+
+describe("large values", () => {
+  const SIZE = 200_000;
+  /** @param {number} first */
+  const bytes = (first) => {
+    const data = new Uint8Array(SIZE);
+    data[0] = first;
+    data[SIZE - 1] = first;
+    return data;
+  };
+  /** @param {any} value */
+  const ends = (value) => [value.getUint8(0), value.getUint8(SIZE - 1), value.byteLength];
+
+  test("what was saved is sent, whatever is done to it afterwards, and again after a loss", () => {
+    const world = makeWorld();
+    world.live([widget("w", { d: null, e: null })]);
+    const data = bytes(1);
+    for (const name of ["d", "e"]) {
+      data[0] = data[SIZE - 1] = 1;
+      world.set("w", name, data);
+      data[0] = data[SIZE - 1] = 9;
+    }
+    const sent = world.frames();
+    assert.deepEqual(sent.map(({ ops }) => ends(ops[0].value)), [[1, 1, SIZE], [1, 1, SIZE]]);
+    world.lose();
+    world.open();
+    world.say({ ...WELCOME, resumed: true });
+    world.sync();
+    assert.deepEqual(world.frames(), sent);
+  });
+
+  test("what waits for its turn is a snapshot, and the last one of its slot leaves", () => {
+    const world = makeWorld();
+    world.live([widget("w", { d: null, n: 0, m: 0 })]);
+    for (const name of ["n", "m"]) {
+      world.set("w", name, 1);
+      world.frames();
+    }
+    const data = bytes(1);
+    for (const first of [2, 3]) {
+      data[0] = data[SIZE - 1] = first;
+      world.set("w", "d", data);
+    }
+    data[0] = 9;
+    world.ack(2);
+    assert.deepEqual(world.frames().map(({ ops }) => ends(ops[0].value)), [[3, 3, SIZE]]);
+  });
+
+  test("a value that the server names as ours is confirmed, and the widget's own object stays", () => {
+    const world = makeWorld();
+    world.live([widget("w", { d: null })]);
+    const heard = world.heard("w", "d");
+    const own = bytes(1);
+    world.set("w", "d", own);
+    assert.equal(heard.length, 1);
+    world.frames();
+    world.sync({ ack: 1, same: [["w", 40, "d", 1, 0, 50]], rev: 50 });
+    assert.equal(heard.length, 1);
+    assert.equal(world.model("w").get("d"), own);
+    // An edit in place that Python refuses is taken back: what is confirmed is not the widget's to change.
+    own[0] = 5;
+    world.set("w", "d", own);
+    world.frames();
+    world.sync({ ack: 2, rejects: [{ seq: 2, op: 0, code: "invalid_value", message: "no" }], rev: 50 });
+    assert.deepEqual(ends(world.model("w").get("d")), [1, 1, SIZE]);
+    assert.deepEqual(world.codes, ["invalid_value"]);
+  });
+
+  test("what a widget does to bytes of Python's is not taken for what Python has", () => {
+    const world = makeWorld();
+    world.live([widget("w", { d: new DataView(bytes(1).buffer) })]);
+    const shown = world.model("w").get("d");
+    assert.deepEqual([shown.byteOffset, shown.buffer.byteLength], [0, SIZE]);
+    shown.setUint8(0, 7);
+    world.set("w", "d", shown);
+    world.frames();
+    world.sync({ ack: 1, rejects: [{ seq: 1, op: 0, code: "read_only", message: "no" }] });
+    assert.deepEqual(ends(world.model("w").get("d")), [1, 1, SIZE]);
+  });
+
+  test("a message's buffers are those of the moment at which it was sent", () => {
+    const world = makeWorld();
+    world.live([widget("w", { d: null })]);
+    const data = bytes(1);
+    world.model("w").send("look", {}, [data]);
+    data[0] = 9;
+    assert.deepEqual(ends(world.frames()[0].ops[0].buffers[0]), [1, 1, SIZE]);
+  });
+});
+
 describe("size", () => {
   test("two thousand edits in a loop leave in a handful of batches, at once", () => {
     const world = makeWorld();

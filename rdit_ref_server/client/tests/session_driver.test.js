@@ -321,7 +321,10 @@ describe("widgets", () => {
     const sent = world.network.last.frames.length;
     await assert.rejects(invoke("greet", {}, { signal: AbortSignal.abort(new Error("stop")) }), /stop/);
     assert.equal(world.network.last.frames.length, sent);
+    // The timer behind a signal does not keep Node's event loop alive.
+    const alive = setInterval(() => {}, 1_000);
     await assert.rejects(invoke("greet", {}, { timeoutMs: 1 }), /"greet" within 1 ms/);
+    clearInterval(alive);
     const failing = invoke("fail");
     world.network.last.sync({ ack: 3, rejects: [{ seq: 3, op: 0, code: "handler_failed", message: "ValueError: no" }] });
     await assert.rejects(failing, { code: "handler_failed", message: /ValueError: no/ });
