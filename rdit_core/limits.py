@@ -72,7 +72,7 @@ class Limits:
     """Closed widgets that are remembered, so that a page that comes back is told."""
 
     max_bad_frames: int = 10
-    """Frames that are no message after which a connection is closed (4502)."""
+    """Frames that are no message, without a new batch between them, after which a connection is closed (4502)."""
 
     session_ttl_s: float = 120.0
     """How long a session without a connection is kept, in seconds."""

@@ -652,6 +652,7 @@ class ServerConnection:
                 self._fail("seq_gap", f"Expected batch {session.received_seq + 1}, got {batch.seq}", now_s)
                 return True
             session.received_seq = batch.seq  # Before any Python runs: at most once, whatever happens there.
+            self._bad_frames = 0
             self._waiting_bytes += size_bytes
             self._waiting_batches += 1
             if self._owed_s is None:

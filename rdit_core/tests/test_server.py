@@ -1393,3 +1393,14 @@ def test_the_protocol_version_is_one():
     assert server.PROTOCOL == 1
     frame = encode_frame(Error("m", "bad_json"), [(("x",), EncodedValue(b"1"))])
     assert json.loads(frame)["code"] == "bad_json"
+
+
+def test_frames_that_are_no_message_end_a_connection_only_in_a_row(peer, counter):
+    for value in range(1, 4):
+        for _ in range(9):
+            peer.raw("nonsense")
+        peer.write(peer.op("value", value))
+    assert peer.connection.state == "live"
+    for _ in range(10):
+        peer.raw("nonsense")
+    assert peer.connection.closing == (4502, "bad_protocol")

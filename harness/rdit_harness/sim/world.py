@@ -327,7 +327,9 @@ class World:
         if op is not None:
             is_new = op.tried != self.host.epoch
             op.tried = self.host.epoch
-            if widget._trait_values.get(name) == value or (not is_new and self.host.epoch in op.done):
+            # While traitlets puts values back after a hold that failed, this stands in the widget's own dict.
+            is_put_back = getattr(vars(widget).get("notify_change"), "__name__", "") == "<lambda>"
+            if widget._trait_values.get(name) == value or (not is_new and (is_put_back or self.host.epoch in op.done)):
                 # traitlets sets a value again when a hold ends, and an old one when it fails. If it is a batch that
                 # came twice, AtMostOnce says so.
                 return
