@@ -70,6 +70,14 @@ def test_any_executor_runs_the_seeds(spec):
         assert run_many(7, 20, (), executor=executor).trace_hash == run_many(7, 20, (), executor=None).trace_hash
 
 
+@pytest.mark.seeds
+def test_a_dask_cluster_runs_the_seeds():
+    pytest.importorskip("distributed", reason="dask[distributed] is not installed; `tox run -e sim` has it")
+    with open_executor("dask:local", 2) as executor:
+        shared = run_many(0, 60, tuple(FAULTS), executor=executor)
+    assert shared.trace_hash == run_many(0, 60, tuple(FAULTS), executor=None).trace_hash
+
+
 @pytest.mark.parametrize("spec", ["nothing", "concurrent.futures:nothing", ":"])
 def test_what_names_no_executor_is_refused(spec):
     with pytest.raises(ValueError, match="Expected"), open_executor(spec, 1):

@@ -18,6 +18,8 @@ const EVENT_KINDS = ["statement", "stream", "display", "error", "widget", "done"
 export const STREAM_RETRY_MS = 1_000;
 /** After `done` the server ends the stream, perhaps behind output of callbacks; one that stays open is closed then. */
 export const DONE_GRACE_MS = 1_000;
+/** So long an edit may be on its way before the page calls itself busy. */
+export const BUSY_AFTER_MS = 150;
 /** More notices than this push the oldest out. */
 export const MAX_NOTICES = 5;
 
@@ -105,11 +107,27 @@ export function startPage(options = {}) {
   let stream = null;
   /** @type {any} */
   let streamTimer = null;
+  /** @type {any} */
+  let soonTimer = null;
+
+  /** Says whether anything is in flight: at once, and with each edit twice, so nothing else is touched. */
+  function updateIdle() {
+    const isSettled = isStreamDone && !isRestarting && rendering.size === 0 && connection.idle;
+    const isIdle = connection.state === "live" && isSettled;
+    if (html.hasAttribute("data-rdit-idle") !== isIdle) html.toggleAttribute("data-rdit-idle", isIdle);
+  }
+
+  /** An edit that is acknowledged within a blink makes nobody busy. */
+  function updateSoon() {
+    updateIdle();
+    soonTimer ??= window.setTimeout(update, BUSY_AFTER_MS);
+  }
 
   function update() {
+    window.clearTimeout(soonTimer);
+    soonTimer = null;
     const { state } = connection;
-    const isSettled = isStreamDone && !isRestarting && rendering.size === 0 && connection.idle;
-    html.toggleAttribute("data-rdit-idle", state === "live" && isSettled);
+    updateIdle();
     html.setAttribute("data-rdit-state", state === "closed" ? "failed" : state);
     const label = state === "closed" ? "failed" : state;
     setText(stateLabel, STATE_LABELS[label]);
@@ -352,7 +370,7 @@ export function startPage(options = {}) {
     if (state === "failed") showFailure(failure);
     update();
   });
-  connection.on("idle", update);
+  connection.on("idle", () => (connection.state === "live" ? updateSoon() : update()));
   connection.on("output", ({ n, event }) => {
     if (Number.isInteger(n) && typeof event === "object" && event !== null) takeOutput(n, event);
     update();

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
-import { DONE_GRACE_MS, MAX_NOTICES, STREAM_RETRY_MS, startPage } from "../page.js";
+import { BUSY_AFTER_MS, DONE_GRACE_MS, MAX_NOTICES, STREAM_RETRY_MS, startPage } from "../page.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
 
 const HTML = readFileSync(new URL("../index.html", import.meta.url), "utf-8");
@@ -373,9 +373,13 @@ describe("widgets", () => {
     assert.equal(world.document.querySelector("[data-widget-id='1.1']")?.textContent, "7");
     world.page.connection.sendUpdate("1.1", "n", 8);
     assert.equal(world.isIdle, false);
+    assert.equal(world.byId("rdit-run").textContent, "Ready");
+    world.clock.advance(BUSY_AFTER_MS);
     assert.equal(world.byId("rdit-run").textContent, "Busy");
     world.network.last.ack("1.1", "n");
     assert.equal(world.isIdle, true);
+    world.clock.advance(BUSY_AFTER_MS);
+    assert.equal(world.byId("rdit-run").textContent, "Ready");
   });
 
   test("a widget that fails is shown, collected, and does not keep the page from being idle", async (t) => {
