@@ -164,7 +164,7 @@ def test_an_end_is_passed_on_and_the_other_direction_stays_open(proxy, connect, 
     assert read(client, 10) == b"last words"
     assert client.recv(1) == b""
     proxy.wait_for(lambda proxy: proxy.connections == 0)
-    assert echo.ends == ["end"]
+    echo.wait_for(lambda: echo.ends == ["end"])
 
 
 def test_a_reset_is_passed_on(proxy, connect, echo):

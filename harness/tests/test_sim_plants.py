@@ -12,7 +12,7 @@ def test_there_are_enough_of_them():
     assert len(PLANTS) >= 24
 
 
-@pytest.mark.seeds
+@pytest.mark.once
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_planted_bug_is_caught_within_400_seeds_by_an_invariant_that_is_about_it(name):
     caught = catch(name)

@@ -19,7 +19,7 @@ REPLAYED = (
 SEEDS = range(4, 64)
 
 
-@pytest.mark.seeds
+@pytest.mark.once
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_the_browsers_client_answers_as_the_python_client_does():
     schedules = {seed: record(draw_case(seed, REPLAYED)) for seed in SEEDS}

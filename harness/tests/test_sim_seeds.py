@@ -13,6 +13,7 @@ from rdit_harness.sim.executors import open_executor, run_many
 from rdit_harness.sim.faults import FAULTS
 from rdit_harness.sim.run import run_case, run_seeds
 
+pytestmark = pytest.mark.once
 COMMAND = "import sys; from rdit_harness.sim.command import simulate; sys.exit(simulate(sys.argv[1:]))"
 
 
@@ -29,7 +30,6 @@ def start(first, count, hash_seed, folder, python=sys.executable):
     )
 
 
-@pytest.mark.seeds
 @pytest.mark.parametrize("first", range(0, 2_000, 200))
 def test_two_thousand_seeds_hold_and_two_processes_see_the_same(first, tmp_path):
     """Ten times 200 seeds, each in two processes at once, whose sets of text are ordered differently."""
@@ -43,7 +43,6 @@ def test_two_thousand_seeds_hold_and_two_processes_see_the_same(first, tmp_path)
     assert len(hashes) == 1 and hashes.pop().startswith("trace hash ")
 
 
-@pytest.mark.seeds
 def test_every_python_that_is_here_sees_the_same(tmp_path):
     pythons = sorted(Path(sys.prefix).parent.glob("py3*/bin/python"))
     if len(pythons) < 2:
@@ -70,9 +69,8 @@ def test_any_executor_runs_the_seeds(spec):
         assert run_many(7, 20, (), executor=executor).trace_hash == run_many(7, 20, (), executor=None).trace_hash
 
 
-@pytest.mark.seeds
 def test_a_dask_cluster_runs_the_seeds():
-    pytest.importorskip("distributed", reason="dask[distributed] is not installed; `tox run -e sim` has it")
+    pytest.importorskip("distributed", reason="dask[distributed] is not installed; `tox run -e once` has it")
     with open_executor("dask:local", 2) as executor:
         shared = run_many(0, 60, tuple(FAULTS), executor=executor)
     assert shared.trace_hash == run_many(0, 60, tuple(FAULTS), executor=None).trace_hash
