@@ -488,6 +488,10 @@ class ClientConnection:
                 too_large.extend(self._too_large(ops[0]))
                 continue
             self._seq += 1
+            for op in ops:
+                if isinstance(op, Edit):
+                    confirmed = self.confirmed(*op.key)
+                    op.sent_rev = confirmed[1] if confirmed is not None else 0
             strikes = max(op.strikes for op in ops)
             batch = SentBatch(self._seq, ops, _encode_batch(self._seq, ops), strikes)
             self._inflight.append(batch)
@@ -720,10 +724,12 @@ class ClientConnection:
                 if rev is None:
                     confirmed = self.confirmed(*op.key)
                     rev = confirmed[1] if confirmed is not None else None
+                    if op.widget_id not in self.widgets:
+                        rev = op.sent_rev  # The page unsubscribed since. What it knew before is older, and will do.
                 if earlier is not None and earlier.if_rev is not None and rev is not None:
                     rev = min(rev, earlier.if_rev)
                 again.pop(op.key, None)
-                again[op.key] = Edit(op.widget_id, op.inst, op.name, op.value, op.group, rev, op.strikes)
+                again[op.key] = Edit(op.widget_id, op.inst, op.name, op.value, op.group, rev, strikes=op.strikes)
         self._inflight.clear()
         self._queue.put_first(list(again.values()))
         for key in again:

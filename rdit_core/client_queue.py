@@ -33,6 +33,8 @@ class Edit:
     value: EncodedValue
     group: int
     if_rev: int | None = None
+    sent_rev: int = 0
+    """What was confirmed of its slot when it was sent."""
     strikes: int = 0
     """As in `SentBatch`, of the batches that it was in: kept when its session is gone and it goes again in another."""
 

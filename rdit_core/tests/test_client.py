@@ -1831,3 +1831,24 @@ def test_a_subscription_that_changes_between_hello_and_welcome_is_not_forgotten(
     assert server.read() == []
     server.welcome()
     assert server.read() == [Subscribe(["w"])]
+
+
+def test_an_edit_of_a_widget_that_the_page_left_is_a_comparison_after_an_expiry_too(manager, counter, page):
+    page.lose()
+    page.edit(value=5)
+    page.client.subscribe([])
+    page.dial()
+    while page.client.state != "live":
+        page.pull()
+        page.deliver_up()
+        page.pull()
+        page.deliver_down()
+    assert page.client.models == {}
+    page.send()
+    assert counter.value == 5  # The page never hears of it.
+    page.lose()
+    counter.value = 1
+    page.now += 1000.0
+    page.back()
+    assert counter.value == 1
+    assert page.codes() == ["SessionExpired", "conflict"]

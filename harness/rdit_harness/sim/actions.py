@@ -183,6 +183,8 @@ def python_set(world: World, step: Step) -> None:
         # traitlets tells nobody else of a change once an observer raised, and the core may be that nobody.
         for name, _ in values:
             world.host.manager.touch(widget, name)
+            if type(present := getattr(widget, name)) is int:
+                world.held[widget_id, name].add(present)
 
 
 def python_odd(world: World, step: Step) -> None:

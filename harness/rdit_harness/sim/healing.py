@@ -43,6 +43,8 @@ def heal(world: World) -> None:
     world.is_counting = True
     world.run_until(world.agenda.now_ns + _QUIET_NS)
     world.is_counting = False
+    # A page whose clock jumped may have found its connection silent meanwhile, and is on its way back.
+    _settle(world, "after it was quiet")
     _outlive_sessions(world)
     for check in world.hooks.at_end:
         check()
