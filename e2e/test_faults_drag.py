@@ -25,6 +25,9 @@ def test_what_is_dragged_never_moves_back_and_ends_equal_everywhere(
     rtt_ms: int,
     repeat: int,
 ) -> None:
+    browsers = pytestconfig.getoption("--browser")
+    if rtt_ms != 100 and pytestconfig.getoption("--repeats") < 2 and "chromium" not in browsers:
+        pytest.skip("Chromium takes all three round-trip times by default, the others one; --repeats takes all in each")
     """Python's own values are always ahead of what it has and behind the hand's next one (`Panel.nudge`): any move back
     is a value that was overtaken before it was shown.
     """
