@@ -32,6 +32,11 @@ def heal(world: World) -> None:
     world.drain()
     _settle(world, "after the faults")
     for tab in world.tabs:
+        # What is set and not saved is the page's own, and shows nowhere else.
+        for widget_id in dict.fromkeys(key[0] for key in tab.unsaved):
+            tab.save(widget_id)
+        tab.pump()
+    for tab in world.tabs:
         if tab.is_over:
             continue
         for widget_id in world.setup.widgets[:1]:
