@@ -121,8 +121,8 @@ def slow_reader(world: World, step: Step) -> None:
         if way.held is None:
             return
         if left <= 0:
-            way.window = 64
             way.release()
+            way.widen(64)
         else:
             way.release(1)
             world.agenda.after(period_ms * MS, take, left - 1)
@@ -259,9 +259,9 @@ def heal_all(world: World) -> None:
                 way.trap = None
                 way.trap_skip = 0
                 way.corrupt = 0
-                way.window = 64
                 if way.held is not None:
                     way.release()
+                way.widen(64)
 
 
 HAZARDS: Final[dict[str, Verb]] = {

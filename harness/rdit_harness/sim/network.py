@@ -140,6 +140,12 @@ class Direction:
         if self.on_room is not None and self.in_flight == self.window - 1:
             self.on_room()
 
+    def widen(self, window: int) -> None:
+        """More frames may be under way from now on; a sender that waits is told."""
+        self.window = window
+        if self.on_room is not None and self.has_room:
+            self.on_room()
+
     def hold(self) -> None:
         """Frames wait from now on."""
         if self.held is None:
