@@ -34,6 +34,15 @@ import msgspec
 from ._transitions import PAGE_STATES, ClientState, ClientStep, client_step
 from .base_client import EditRefused, OutputReceived
 from .base_server import SlotKey
+from .client_events import (
+    FrameIgnored,
+    MessageLost,
+    MessagesMissed,
+    Restarted,
+    ServerFailed,
+    SessionEvent,
+    SessionExpired,
+)
 from .client_queue import ClientQueue, Edit, Post, QueuedOp, SentBatch
 from .encoding import EncodedValue, decode, encode
 from .errors import FRAME_CODES, LocalProtocolError, RemoteProtocolError, UnserializableValue
@@ -73,67 +82,6 @@ _MAX_LAST_BATCHES: Final = 1_000
 
 _BATCH_BYTES: Final = 128
 """About what a batch takes in a frame beside its ops."""
-
-
-@dataclass(frozen=True, slots=True)
-class MessageLost:
-    """A custom message of this page will not be handled, or may not have been (`delivery_unknown`)."""
-
-    code: str
-    message: str
-    widget_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class MessagesMissed:
-    """So many custom messages of Python's will never come."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class SessionExpired:
-    """The server had forgotten this page: custom messages that it sent meanwhile may be missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restarted:
-    """Another server answered. Of the edits that the old one had not confirmed, so many were repeated, so many given
-    up, and so many wait for their widgets to come back.
-    """
-
-    reapplied: int
-    dropped: int
-    waiting: int
-
-
-@dataclass(frozen=True, slots=True)
-class FrameIgnored:
-    """The server sent what is no message."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class ServerFailed:
-    """The server said that something is wrong."""
-
-    code: str
-    message: str
-    fatal: bool
-
-
-SessionEvent = (
-    EditRefused
-    | MessageLost
-    | MessagesMissed
-    | SessionExpired
-    | Restarted
-    | FrameIgnored
-    | ServerFailed
-    | OutputReceived
-)
-"""What a client tells its host, in order."""
 
 
 @dataclass(slots=True, eq=False)

@@ -80,7 +80,7 @@ class Writes:
 
     def __init__(self, core: WriteCore) -> None:
         self._core = core
-        self._thread = self.thread = ThreadState()
+        self.thread = ThreadState()
         """What the calling thread is at; for reading."""
         self._widget_id: ContextVar[str | None] = ContextVar("rdit_applying", default=None)
         self._session: ContextVar[Session | None] = ContextVar("rdit_session", default=None)
@@ -88,12 +88,12 @@ class Writes:
     @property
     def is_applying(self) -> bool:
         """Whether this thread is inside of a page's write."""
-        return self._thread.is_applying
+        return self.thread.is_applying
 
     @property
     def origin(self) -> tuple[BaseServerConnection, SlotKey] | None:
         """The base-mode write that this thread is applying."""
-        return self._thread.origin
+        return self.thread.origin
 
     @property
     def widget_id(self) -> str | None:
@@ -107,16 +107,16 @@ class Writes:
 
     def committed(self, hosted: HostedWidget, name: str, value: Any) -> None:
         """A slot was committed on this thread, with the trait's own object."""
-        target = self._thread.target
+        target = self.thread.target
         if target is not None and target[0] is hosted and target[1] == name:
-            self._thread.committed = value
+            self.thread.committed = value
 
     def take_group(self, hosted: HostedWidget) -> Sequence[str]:
         """The properties to commit together with one of this widget's; once per group."""
-        group = self._thread.group
+        group = self.thread.group
         if group is None or group[0] is not hosted:
             return ()
-        self._thread.group = None
+        self.thread.group = None
         return group[1]
 
     def set(
@@ -148,7 +148,7 @@ class Writes:
         refusal = None if is_allowed else hosted.refusal(name)
         if refusal is not None:
             raise WriteRefused(refusal[0], widget_id, name, refusal[1])
-        thread = self._thread
+        thread = self.thread
         outer = thread.origin, thread.is_applying, thread.target, thread.committed
         token = self._widget_id.set(widget_id)
         thread.is_applying = True
@@ -165,7 +165,7 @@ class Writes:
             self._widget_id.reset(token)
 
     def _look_again(self, hosted: HostedWidget, name: str) -> None:
-        committed = self._thread.committed
+        committed = self.thread.committed
         if type(committed) not in _SCALARS or hosted.raw(name) is not committed:
             self._core.refresh(hosted, name)
 
@@ -178,7 +178,7 @@ class Writes:
         """
         run = _Run(self._core, self, session, seq)
         token = self._session.set(session)
-        thread = self._thread
+        thread = self.thread
         outer, thread.is_applying = thread.is_applying, True
         try:
             if len(ops) == 1 and isinstance(op := ops[0], SetOp):
@@ -201,7 +201,7 @@ class Writes:
         Returns:
             Whether they were taken (else nothing changed), and what ended an observer.
         """
-        thread, names = self._thread, [name for name, _ in values]
+        thread, names = self.thread, [name for name, _ in values]
         token = self._widget_id.set(widget_id)
         thread.group = (hosted, names)
         try:

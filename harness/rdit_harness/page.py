@@ -22,7 +22,7 @@ from rdit_core import (
     ServerConnection,
     WidgetModel,
 )
-from rdit_core.client import SessionEvent
+from rdit_core.client_events import SessionEvent
 
 if TYPE_CHECKING:
     from .frontend import Frontend

@@ -9,7 +9,7 @@ import pytest
 import traitlets
 
 from rdit_core import Limits, WidgetManager
-from rdit_core.client import MessageLost, SessionExpired
+from rdit_core.client_events import MessageLost, SessionExpired
 from rdit_harness import Frontend, NeverSettles, expect
 
 

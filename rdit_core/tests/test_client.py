@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rdit_core import ClientConnection, Limits, LocalProtocolError, UnserializableValue, WidgetManager
 from rdit_core.base_client import EditRefused, OutputReceived
-from rdit_core.client import (
+from rdit_core.client_events import (
     FrameIgnored,
     MessageLost,
     MessagesMissed,

@@ -144,7 +144,7 @@ def test_a_reference_within_the_page_leads_somewhere(anchor):
         f"{LIMITS.correction_s * 1000:g} ms after the last update",
         f"pings every {LIMITS.ping_s:g} s",
         f"hears nothing for {LIMITS.silence_s:g} s",
-        f"is heard within {LIMITS.probe_s:g} s",
+        f"answer comes within {LIMITS.probe_s:g} s",
         f"has {LIMITS.first_frame_s:g} s for its `hello`",
         f"owing for {LIMITS.stall_s:g} s",
         f"min({LIMITS.backoff_cap_s:g} s, {LIMITS.backoff_base_s:g} s * 2^n)",
