@@ -72,6 +72,9 @@ from .model import Profile, WidgetModel, copy_structure, same_value
 _STRIKE_CODES: Final = frozenset({1007, 1009, 4001})
 """Closes that may be about what the oldest batch holds."""
 
+_BATCH: Final = '{"type":"batch",'
+"""How a batch of text begins."""
+
 _FIRST_TERMINAL: Final = 4500
 _LAST_TERMINAL: Final = 4999
 _REPLACED: Final = 4004
@@ -146,7 +149,9 @@ class ClientConnection:
         self._is_suspended = False
         self._last_frames: list[str | bytes] = []
         """What goes out although the client is not live any more: the page leaves."""
-        self._control: deque[Hello | Subscribe | SyncAck | Ping | Pong | Report | Bye] = deque()
+        self._control: deque[Hello | Subscribe | Ping | Pong | Report | Bye] = deque()
+        self._sync_ack: int | None = None
+        """The frame that is to be acknowledged: in the next batch, if one leaves now."""
         self._heard_s = 0.0
         self._live_s: float | None = None
         self._retry_s = 0.0
@@ -174,7 +179,7 @@ class ClientConnection:
         self._absent: dict[str, RemoteWidget] = {}
         """Widgets of the server before, which the present one does not have yet. Their models are open."""
         self._absent_until_s = 0.0
-        self._came_back: list[str] = []
+        self._came_back: list[RemoteWidget] = []
         """While a `sync` is applied: those of the absent that it opened."""
         self._returned: dict[str, int] = {}
         """While the first `sync` of another server is applied: the inst that a widget had which came back."""
@@ -343,6 +348,7 @@ class ClientConnection:
         """
         self._has_transport = False
         self._control.clear()
+        self._sync_ack = None
         self._last_frames.clear()
         self._parts.clear()
         self._probe_s = None
@@ -418,13 +424,24 @@ class ClientConnection:
             frames.append(encode_frame(self._control.popleft()))
         frames.extend(self._last_frames)
         self._last_frames.clear()
-        if self.state != "live" or self._welcome is None:
-            return frames
-        if self._resend:
-            self._resend = False
-            frames.extend(batch.frame for batch in self._inflight)
-        frames.extend(self._cut(self._welcome, self._welcome.limits.max_inflight))
+        first = len(frames)
+        if self.state == "live" and self._welcome is not None:
+            if self._resend:
+                self._resend = False
+                frames.extend(batch.frame for batch in self._inflight)
+            frames.extend(self._cut(self._welcome, self._welcome.limits.max_inflight))
+        if self._sync_ack is not None:
+            self._put_ack(frames, first, self._sync_ack)
+            self._sync_ack = None
         return frames
+
+    def _put_ack(self, frames: list[str | bytes], at: int, sync_ack: int) -> None:
+        """Acknowledge in the batch at that place, if it is one of text, else in a frame before all others."""
+        batch = frames[at] if at < len(frames) else b""
+        if isinstance(batch, str):
+            frames[at] = f'{_BATCH}"sync_ack":{sync_ack},{batch[len(_BATCH) :]}'
+        else:
+            frames.insert(0, encode_frame(SyncAck(sync_ack)))
 
     def _cut(self, welcome: Welcome, max_inflight: int) -> Iterator[str | bytes]:
         """Move the front of the queue into batches, as long as fewer than that are under way."""
@@ -553,6 +570,8 @@ class ClientConnection:
         if missed is not None:
             self._strike(missed)
             self._resend = True
+            if self._frame:
+                self._sync_ack = self._frame  # It may have been in that batch.
 
     def _strike(self, batch: SentBatch) -> None:
         batch.strikes += 1
@@ -582,10 +601,11 @@ class ClientConnection:
         if any(self._is_unknown(*entry) for entry in sync.same):
             # We gave that batch up, and it arrived all the same. The resume brings the value.
             self._control.clear()
+            self._sync_ack = None
             self._step("silence")
             return
         self._frame = sync.frame
-        self._control.append(SyncAck(sync.frame))
+        self._sync_ack = sync.frame
         self._parts.append(sync)
         if sync.more:
             return
@@ -624,8 +644,8 @@ class ClientConnection:
             self._absent_until_s = now_s + self._limits.return_s
             self._repeat_after_restart(touched)
             self._returned.clear()
-        for widget_id in self._came_back:
-            self._come_back(widget_id, touched)
+        for widget in self._came_back:
+            self._come_back(widget, touched)
         self._came_back.clear()
         settled = self._settle(last.ack or 0, touched)
         self.rev = max(self.rev, last.rev)
@@ -725,9 +745,11 @@ class ClientConnection:
                 self._edit_lost(op, "dropped", "The server was started anew, without this property")
         self._events.append(Restarted(reapplied, dropped, len(self._orphans)))
 
-    def _come_back(self, widget_id: str, touched: dict[SlotKey, EncodedValue | None]) -> None:
-        """A widget that was missing after a restart is there: its edits are for it, if they may be."""
-        widget = self.widgets[widget_id]
+    def _come_back(self, widget: RemoteWidget, touched: dict[SlotKey, EncodedValue | None]) -> None:
+        """A widget that was missing after a restart is there: its edits are for it, if they may be. It may be closed
+        again, by a later part of the same `sync`: then they are the server's to refuse.
+        """
+        widget_id = widget.model.widget_id
         for key in [key for key in self._orphans if key[0] == widget_id]:
             edit = self._orphans.pop(key)
             if edit.name in widget.writable:
@@ -771,7 +793,7 @@ class ClientConnection:
             present.esm, present.esm_url = opened.esm, opened.esm_url
             touched.update(dict.fromkeys(((widget_id, name) for name in confirmed), None))
             if absent is not None:
-                self._came_back.append(widget_id)
+                self._came_back.append(present)
             return
         if present is not None:
             self._close(widget_id, present.inst)

@@ -282,7 +282,8 @@ def decode_client_frame(frame: str | bytes, limits: Limits) -> ClientMessage:
                     return cast("ClientMessage", message)
             elif message.buffers is msgspec.UNSET and message.specials is msgspec.UNSET and _is_bare(message.ops):
                 ops = message.ops
-                return Batch(message.seq, ops if len(ops) <= limits.max_ops else _too_many(len(ops), limits))
+                ops = ops if len(ops) <= limits.max_ops else _too_many(len(ops), limits)
+                return Batch(message.seq, ops, message.sync_ack)
     tree = _tree(data)
     _place_all(tree, parts)
     kind = _kind(tree, _V1_TYPES)
@@ -411,9 +412,10 @@ def _batch(tree: dict[str, Any], limits: Limits) -> Batch:
     ops = tree.get("ops")
     if not isinstance(ops, list):
         raise RemoteProtocolError("bad_message", "Expected a list - at $.ops")
+    ack = _convert(tree.get("sync_ack"), Count | None, at="$.sync_ack")
     if len(ops) > limits.max_ops:
-        return Batch(seq, _too_many(len(ops), limits))
-    return Batch(seq, [_op(op, f"$.ops[{index}]") for index, op in enumerate(ops)])
+        return Batch(seq, _too_many(len(ops), limits), ack)
+    return Batch(seq, [_op(op, f"$.ops[{index}]") for index, op in enumerate(ops)], ack)
 
 
 def _too_many(count: int, limits: Limits) -> list[Any]:

@@ -121,12 +121,14 @@ class BadOp(msgspec.Struct, frozen=True, tag_field="op", tag="bad"):
 Op = SetOp | MsgOp | BadOp
 
 
-class Batch(msgspec.Struct, frozen=True, tag="batch"):
+class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
     """Edits and messages, in order, applied once."""
 
     seq: Count
     ops: list[SetOp | MsgOp]
     """The decoder puts a `BadOp` where an op could not be read."""
+    sync_ack: Count | None = None
+    """As a `SyncAck` of this frame, sent before. It belongs to the connection; the rest is the same when sent again."""
 
 
 class SyncAck(msgspec.Struct, frozen=True, tag="sync_ack"):

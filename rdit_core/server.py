@@ -502,7 +502,7 @@ class ServerConnection:
         match message:
             case SyncAck():
                 with self._core.lock:
-                    return self._take_sync_ack(message)
+                    return self._take_sync_ack(message.frame)
             case Ping():
                 with self._core.lock:
                     self._control.append(Pong(message.id))
@@ -645,6 +645,7 @@ class ServerConnection:
             if session is None:
                 self._fail("bad_protocol", "Expected hello as the first message", now_s)
                 return True
+            has_credit = batch.sync_ack is not None and self._take_sync_ack(batch.sync_ack)
             if batch.seq <= session.received_seq:
                 self._ack_due = True
                 return True
@@ -661,14 +662,15 @@ class ServerConnection:
             if self._waiting_batches > 1:
                 self._check_flood(now_s)
         self._core.enqueue(PendingBatch(self._core, session, self, batch, size_bytes, self._limits.max_ops))
-        return False
+        return has_credit
 
-    def _take_sync_ack(self, message: SyncAck) -> bool:
+    def _take_sync_ack(self, frame: int) -> bool:
+        """Count what arrived. Returns whether something may go out for it."""
         session = self.session
-        if session is None or not self._unacked or message.frame < self._unacked[0].frame:
+        if session is None or not self._unacked or frame < self._unacked[0].frame:
             return False
         last = self._unacked[0]
-        while self._unacked and self._unacked[0].frame <= message.frame:
+        while self._unacked and self._unacked[0].frame <= frame:
             last = self._unacked.popleft()
             self._unacked_bytes -= last.size_bytes
         session.arrived(last.reject_number, last.n)

@@ -440,18 +440,22 @@ class Kernel:
     def _apply(self) -> None:
         """Apply what pages sent. Runs in the loop."""
         self._apply_is_scheduled = False
-        was_idle, was_running = self._is_idle, self._is_running
+        was_idle, was_running, was_open = self._is_idle, self._is_running, self._is_open
         self._is_idle, self._is_running = False, True
         try:
-            with self._user_code():
+            # As `_user_code`, whose price would show: this runs once per edit.
+            self._is_open = True
+            try:
                 self.manager.apply_pending()
+            finally:
+                self._is_open = was_open
         except (KeyboardInterrupt, SystemExit) as error:
             if error is not self._failed_observer:
                 self._log_error(error, self._statement)
             # Only the update that was at work is over.
             self._schedule_apply()
         finally:
-            self._flush_streams()
+            self._log_held()
             self._is_idle, self._is_running = was_idle, was_running
 
     def _settle(self) -> None:
@@ -641,3 +645,8 @@ class Kernel:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, LogStream):
                 stream.flush()
+
+    def _log_held(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, LogStream):
+                stream.log_held()

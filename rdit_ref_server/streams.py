@@ -128,10 +128,15 @@ class LogStream(io.TextIOBase):
         for line in lines:
             self.write(line)
 
+    def log_held(self) -> None:
+        """Log what is held, finished or not. The real stream has it already."""
+        if self._held:
+            with self._lock:
+                self._send_off()
+
     def flush(self) -> None:
-        """Log what is held, finished or not."""
-        with self._lock:
-            self._send_off()
+        """As `log_held`, and flush the real stream, to which others may have written."""
+        self.log_held()
         if self._real is not None:
             with contextlib.suppress(OSError, ValueError):
                 self._real.flush()

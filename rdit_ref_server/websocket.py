@@ -165,13 +165,13 @@ class _Socket:
             await self._stirred.wait()
 
     def _set_timer(self) -> None:
+        """Have the core called in time. A deadline that moved away leaves the timer: it finds nothing to do then."""
         deadline = self.connection.next_deadline()
-        if deadline == self._deadline:
+        if deadline is None or (self._deadline is not None and self._deadline <= deadline):
             return
         self.stop_timer()
         self._deadline = deadline
-        if deadline is not None:
-            self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._ring)
+        self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._ring)
 
     def _ring(self) -> None:
         self._deadline = self._timer = None

@@ -888,6 +888,15 @@ def test_an_ack_for_a_frame_that_was_acknowledged_changes_nothing(peer, counter)
     assert peer.read() == []
 
 
+@pytest.mark.parametrize("seq", [1, 0], ids=["a new batch", "a repeated one"])
+def test_a_batch_may_acknowledge_too(peer, counter, seq):
+    for value in range(1, 10):
+        counter.value = value
+        peer.read()
+    peer.say("batch", seq=seq, ops=[], sync_ack=peer.connection._frame)
+    assert changes(peer.read()) == [("value", 9)]
+
+
 def test_bytes_count_as_credit_and_one_frame_may_exceed_it():
     manager = small(max_sync_bytes=1000)
     manager.register("w", counter := Counter())

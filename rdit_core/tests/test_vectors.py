@@ -83,7 +83,8 @@ class Writing:
     def frame(self, message):
         match message:
             case Batch():
-                message = Batch(message.seq, [self.op(op, index) for index, op in enumerate(message.ops)])
+                ops = [self.op(op, index) for index, op in enumerate(message.ops)]
+                message = Batch(message.seq, ops, message.sync_ack)
             case Sync():
                 message = msgspec.structs.replace(
                     message,

@@ -51,6 +51,12 @@ def _messages(writer: Writer) -> None:
     writer.says("batch of a message", batch(MSG))
     writer.says("batch of nothing", batch())
     writer.says("batch of several", batch(SET, MSG, SET | {"value": 121}, seq=2**53 - 1))
+    writer.says("batch that acknowledges a sync", batch(SET) | {"sync_ack": 9})
+    writer.says("binary batch that acknowledges a sync", batch(MSG | {"buffers": [b"\x00\x01"]}) | {"sync_ack": 1})
+    writer.reads(
+        "batch that acknowledges first", '{"type":"batch","sync_ack":9,"seq":1,"ops":[]}', batch() | {"sync_ack": 9}
+    )
+    writer.reads("batch that acknowledges nothing", dumps(batch(SET) | {"sync_ack": None}), batch(SET))
     writer.says("set only if", batch(SET | {"if_rev": 41}))
     writer.says("set only if never set", batch(SET | {"if_rev": 0}))
     writer.says("set of the first widget of all", batch(SET | {"inst": 0}))
@@ -94,6 +100,8 @@ def _wrong_messages(writer: Writer) -> None:
         "sync_ack of text": {"type": "sync_ack", "frame": "1"},
         "sync_ack of a negative frame": {"type": "sync_ack", "frame": -1},
         "sync_ack of 2 to the 53": {"type": "sync_ack", "frame": 2**53},
+        "batch that acknowledges text": batch(SET) | {"sync_ack": "1"},
+        "batch that acknowledges a negative frame": batch(SET) | {"sync_ack": -1},
         "subscribe without ids": {"type": "subscribe"},
         "subscribe to one id as text": {"type": "subscribe", "widget_ids": "a"},
         "subscribe to an id that is none": {"type": "subscribe", "widget_ids": ["a", ""]},

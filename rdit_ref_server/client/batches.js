@@ -62,6 +62,18 @@ export function ownCopy(op) {
   op.isBorrowed = false;
 }
 
+const BATCH = '{"type":"batch",';
+
+/**
+ * A batch of text that acknowledges a `sync` besides. What is kept, to be sent again, is the batch without.
+ *
+ * @param {string} frame
+ * @param {number} syncAck
+ */
+export function withSyncAck(frame, syncAck) {
+  return `${BATCH}"sync_ack":${syncAck},${frame.slice(BATCH.length)}`;
+}
+
 /**
  * One frame for some ops. From here on their bytes are views of it.
  *
@@ -101,7 +113,7 @@ export function encodeBatch(seq, ops) {
   const fields =
     (paths.length > 0 ? `,"buffers":[${paths.join(",")}]` : "") +
     (specials.length > 0 ? `,"specials":[${specials.join(",")}]` : "");
-  const { frame, views } = joinParts(`{"type":"batch","seq":${seq},"ops":[${texts.join(",")}]${fields}}`, parts);
+  const { frame, views } = joinParts(`${BATCH}"seq":${seq},"ops":[${texts.join(",")}]${fields}}`, parts);
   let next = 0;
   for (const op of ops) {
     if (op.value.buffers.length > 0) {

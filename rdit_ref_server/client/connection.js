@@ -7,6 +7,7 @@
 import { createTeller } from "./emitter.js";
 import { createExchange } from "./exchange.js";
 import { baseSurface, driveExchange } from "./exchange_driver.js";
+import { createSoon } from "./soon.js";
 import { LIMITS } from "./timing.js";
 import { driveSession } from "./session_driver.js";
 
@@ -141,6 +142,7 @@ function surfaceOf(driver, emitter, timers) {
  * @typedef {object} Timers
  * @property {(callback: () => void, ms: number) => any} [setTimeout]
  * @property {(timer: any) => void} [clearTimeout]
+ * @property {(callback: () => void) => void} [soon] calls back in a task of its own, before any timer
  * @property {() => number} [now] milliseconds that only grow
  */
 
@@ -172,6 +174,7 @@ function surfaceOf(driver, emitter, timers) {
  * @property {() => number} now
  * @property {NonNullable<Timers["setTimeout"]>} setTimeout
  * @property {NonNullable<Timers["clearTimeout"]>} clearTimeout
+ * @property {NonNullable<Timers["soon"]>} soon
  * @property {Profile | undefined} profile
  * @property {number | undefined} maxHeldSlots
  * @property {(id: string) => Promise<Model>} getModel
@@ -238,6 +241,7 @@ export function connect(url, options = {}) {
     now: options.now ?? (() => performance.now()),
     setTimeout,
     clearTimeout,
+    soon: options.soon ?? createSoon(lifetime.signal),
     profile: options.profile,
     maxHeldSlots: options.maxHeldSlots,
     getModel: (id) => surface.whenOpen(id),

@@ -1,9 +1,11 @@
 /**
  * What is said on a connection: hello and welcome, state and its acknowledgement, probes, errors.
  *
- * A `sync_ack` is said on receipt, before anything else that the frame brings about.
+ * A `sync` is acknowledged in the batch that leaves with the acknowledgement, or else in a frame of its own, before
+ * all others.
  */
 
+import { withSyncAck } from "./batches.js";
 import { decodeFrame, encodeFrame, FrameError } from "./frames.js";
 import { checkServerMessage } from "./messages.js";
 import { messageOf } from "./model.js";
@@ -47,6 +49,10 @@ export function createDialogue(timing, events, host) {
   let welcome = null;
   /** @type {(string | Uint8Array<ArrayBuffer>)[]} */
   let outbox = [];
+  /** Number of the `sync` that is to be acknowledged, or 0. */
+  let syncAck = 0;
+  /** Number of the last one of this connection. */
+  let lastSync = 0;
 
   /** What the ops of one batch may take, in bytes. */
   function room() {
@@ -57,7 +63,14 @@ export function createDialogue(timing, events, host) {
   function drain() {
     const frames = outbox;
     outbox = [];
-    if (host.state === "live") frames.push(...host.edits.framesToSend());
+    const batches = host.state === "live" ? host.edits.framesToSend() : [];
+    if (syncAck > 0) {
+      const [first] = batches;
+      if (typeof first === "string") batches[0] = withSyncAck(first, syncAck);
+      else frames.unshift(encodeFrame({ type: "sync_ack", frame: syncAck }));
+      syncAck = 0;
+    }
+    frames.push(...batches);
     return frames;
   }
 
@@ -125,11 +138,14 @@ export function createDialogue(timing, events, host) {
     const verdict = host.sync.judge(part);
     if (verdict !== "next") {
       // A value that came although we had given it up must not be acknowledged.
-      if (verdict === "unknown") outbox = [];
+      if (verdict === "unknown") {
+        outbox = [];
+        syncAck = 0;
+      }
       host.step("silence");
       return;
     }
-    say({ type: "sync_ack", frame: part.frame });
+    syncAck = lastSync = part.frame;
     const whole = host.sync.collect(part);
     if (whole) host.apply(whole, host.state === "syncing" ? welcome : null);
   }
@@ -138,6 +154,7 @@ export function createDialogue(timing, events, host) {
   function takeError({ code = "refused", message, fatal = false, seq: expected, widget_id: widgetId, property }) {
     if (!fatal && FRAME_CODES.includes(code) && Number.isInteger(expected) && host.edits.strike(expected)) {
       host.edits.resend();
+      syncAck = lastSync; // It may have been in that batch.
       return;
     }
     events.fault({ code, message, ...(widgetId ? { widget_id: widgetId } : {}), ...(property ? { property } : {}) });
@@ -146,6 +163,10 @@ export function createDialogue(timing, events, host) {
   return {
     room,
     say,
+    /** Whether an acknowledgement is all that there is to say: it can wait for a batch to go in, a moment. */
+    get owesOnlyAck() {
+      return syncAck > 0 && outbox.length === 0 && (host.state !== "live" || !host.edits.wantsToSend);
+    },
     receive,
     drain,
     /**
@@ -160,11 +181,13 @@ export function createDialogue(timing, events, host) {
     /** A connection begins. */
     opened() {
       welcome = null;
+      syncAck = lastSync = 0;
       sayHello();
     },
     /** The transport is gone. */
     ended() {
       outbox = [];
+      syncAck = 0;
     },
   };
 }

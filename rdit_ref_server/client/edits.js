@@ -174,6 +174,10 @@ export function createEdits({ limits, room, faultOf, shown }) {
       }
     },
 
+    /** Whether something may leave while live. */
+    get wantsToSend() {
+      return isResending || (queue.size > 0 && inflight.length < limits.maxInflight);
+    },
     /** What may leave while live. */
     framesToSend() {
       const again = isResending ? inflight.map((batch) => batch.frame) : [];

@@ -249,6 +249,10 @@ export function createSession({
     get hasBeenLive() {
       return sync.hasCredentials;
     },
+    /** All that `framesToSend` would give is an acknowledgement, which a batch that comes in a moment could carry. */
+    get owesOnlyAck() {
+      return hasTransport && dialogue.owesOnlyAck;
+    },
     get losses() {
       return timing.losses;
     },

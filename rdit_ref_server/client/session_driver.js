@@ -30,7 +30,7 @@ const MAX_REPORTED = 1_000;
  * @returns {Driver}
  */
 export function driveSession(context, onBase) {
-  const { teller, lifetime, window, document, random, now, setTimeout, clearTimeout } = context;
+  const { teller, lifetime, window, document, random, now, setTimeout, clearTimeout, soon } = context;
   const session = createSession({
     random,
     profile: context.profile,
@@ -48,6 +48,8 @@ export function driveSession(context, onBase) {
   let refusals = 0;
   let isAsking = false;
   let isPumping = false;
+  /** An acknowledgement waits for what a widget's code saves when it hears of the state: they leave in one frame. */
+  let isAckWaiting = false;
   /** The page goes away, or the connection is somebody else's. */
   let isSilent = false;
   let toldState = session.pageState;
@@ -74,7 +76,7 @@ export function driveSession(context, onBase) {
 
   /** @returns {boolean} whether there may be more */
   function pumpOnce() {
-    const frames = session.framesToSend();
+    const frames = mayWait() ? [] : session.framesToSend();
     for (const frame of frames) transmit(frame);
     const events = session.eventsReceived();
     for (const { type, detail } of events) {
@@ -98,6 +100,21 @@ export function driveSession(context, onBase) {
       return true;
     }
     return frames.length > 0 || events.length > 0;
+  }
+
+  /** Whether what there is to send can wait a moment; if so it does. */
+  function mayWait() {
+    if (!session.owesOnlyAck) return false;
+    if (!isAckWaiting) {
+      isAckWaiting = true;
+      soon(() => {
+        isAckWaiting = false;
+        if (isSilent) return;
+        for (const frame of session.framesToSend()) transmit(frame);
+        pump();
+      });
+    }
+    return true;
   }
 
   /** @param {string | Uint8Array<ArrayBuffer>} frame */

@@ -112,6 +112,11 @@ class PortLog:
         self.parts = 0
         self.last_n = -1
 
+    def acknowledge(self, frame: int) -> None:
+        """The page has said that what it was sent arrived, up to this frame."""
+        while self.open_frames and self.open_frames[0][0] <= frame:
+            self.bytes -= self.open_frames.popleft()[1]
+
 
 class Checker:
     """One invariant. A subclass has those of the methods below that it needs."""

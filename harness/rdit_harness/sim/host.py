@@ -18,6 +18,7 @@ from .network import Frame, Transport
 from .widgets import SHOWN
 from .wire import (
     AckView,
+    BatchView,
     ErrorView,
     HelloView,
     SubscribeView,
@@ -190,8 +191,10 @@ class Port:
         log = self.log
         kind = type(view)
         if kind is SyncAckView:
-            while log.open_frames and log.open_frames[0][0] <= view.frame:
-                log.bytes -= log.open_frames.popleft()[1]
+            log.acknowledge(view.frame)
+        elif kind is BatchView:
+            if view.sync_ack is not None:
+                log.acknowledge(view.sync_ack)
         elif kind is HelloView:
             if view.subscribe != "*":
                 log.subscribe = frozenset(view.subscribe)

@@ -102,10 +102,10 @@ class Direction:
         if self.corrupt and frame[:16] == '{"type":"batch",' and isinstance(frame, str):
             self.corrupt -= 1
             world.fire("F41")
-            frame = "x" + frame[1:]
+            frame, view = "x" + frame[1:], None
         elif world.has_poison and isinstance(frame, str) and _POISON in frame and self is self.transport.to_server:
             world.fire("F41")
-            frame = "x" + frame[1:]
+            frame, view = "x" + frame[1:], None
         if self.is_dead or self.is_gone:
             world.lost(self.lane, frame)
             return

@@ -233,8 +233,8 @@ _ALL = (
         "I2",
         (
             f"{_SERVER}_take_sync_ack",
-            "self._unacked[0].frame <= message.frame",
-            "self._unacked[0].frame < message.frame",
+            "self._unacked[0].frame <= frame",
+            "self._unacked[0].frame < frame",
         ),
     ),
     _bug(

@@ -19,7 +19,7 @@ from .network import Frame, Transport
 from .notation import notation
 from .plan import TabSetup
 from .widgets import SHOWN
-from .wire import BatchView, MsgView, SetView, SyncView, WelcomeView, read_base, read_client
+from .wire import BatchView, MsgView, SetView, SyncView, WelcomeView, read_base, read_client, without_ack
 
 if TYPE_CHECKING:
     from .host import Port
@@ -441,13 +441,15 @@ class Tab:
             if log is not None:
                 log.session, log.seq, log.index, log.inst = session, view.seq, index, op.inst
                 log.if_rev = op.if_rev if type(op) is SetView else None
+        if view.sync_ack is not None:
+            world.mark("acknowledged in a batch")
         for check in world.hooks.on_batch:
             check(self, session, view, frame, is_repeat)
         if is_repeat:
             world.mark("batch sent again")
             if not view.ops:
                 world.mark("batch given up")
-        session.batches[view.seq] = (frame, view.ops)
+        session.batches[view.seq] = (without_ack(frame, view), view.ops)
         session.last_seq = max(session.last_seq, view.seq)
 
     # The user.

@@ -36,6 +36,7 @@ class BatchView(msgspec.Struct, tag="batch"):
 
     seq: int
     ops: list[SetView | MsgView]
+    sync_ack: int | None = None
 
 
 class ResumeView(msgspec.Struct):
@@ -184,6 +185,13 @@ def text_of(frame: str | bytes) -> str | bytes:
         start = (8 + 4 * count + 7) & ~7
         return frame[start : start + length]
     return frame
+
+
+def without_ack(frame: str | bytes, view: BatchView) -> str | bytes:
+    """A batch as it is whenever it is sent: what it acknowledges belongs to one connection."""
+    if view.sync_ack is None or isinstance(frame, bytes):
+        return frame
+    return frame.replace(f'"sync_ack":{view.sync_ack},', "", 1)
 
 
 def read_client(frame: str | bytes) -> ClientView:

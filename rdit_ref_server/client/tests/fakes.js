@@ -88,7 +88,8 @@ export function fakeNetwork() {
 
     /** What was sent in rdit/1, but for acknowledgements of state. @returns {any[]} */
     get messages() {
-      return this.frames.map((frame) => decodeFrame(frame)).filter(({ type }) => type !== "sync_ack");
+      const sent = this.frames.map((frame) => decodeFrame(frame));
+      return sent.filter(({ type }) => type !== "sync_ack").map(({ sync_ack: _, ...message }) => message);
     }
 
     /** The connection ends. @param {number} code @param {string} reason */

@@ -53,7 +53,7 @@ function makeWorld(options = {}) {
         if (type === "fault") faults.push(detail);
         else others.push([type, detail]);
       }
-      return sent.filter(({ type }) => type !== "sync_ack");
+      return sent.filter(({ type }) => type !== "sync_ack").map(({ sync_ack: _, ...message }) => message);
     },
     get codes() {
       world.frames();

@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
 import { renderWidget } from "../host.js";
 import { WidgetModel } from "../model.js";
+import { decodeFrame } from "../frames.js";
+import { createSoon } from "../soon.js";
 import { LIMITS } from "../timing.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
 
@@ -17,7 +19,7 @@ afterEach(() => {
   world.dom.window.close();
 });
 
-/** @param {import("../connection.js").ConnectOptions & { status?: number }} [options] */
+/** @param {import("../connection.js").ConnectOptions & import("../connection.js").Timers & { status?: number }} [options] */
 function makeWorld({ status = 200, ...options } = {}) {
   const page = fakePage();
   const network = fakeNetwork();
@@ -64,6 +66,103 @@ const PAINT = `export default { render({ model, el }) {
   model.on("change:n", paint);
   paint();
 } }`;
+
+describe("acknowledging", () => {
+  /** @type {(() => void)[]} */
+  let moments;
+  beforeEach(() => {
+    moments = [];
+    world.connection.close();
+    world = makeWorld({ soon: (callback) => moments.push(callback) });
+    world.network.last.welcome({ w: { n: 1, m: 0 } });
+  });
+
+  /** What was sent since the last call. */
+  function sent() {
+    return world.network.last.frames.splice(0).map((frame) => decodeFrame(frame));
+  }
+
+  function letGo() {
+    for (const moment of moments.splice(0)) moment();
+  }
+
+  test("waits a moment for what listeners save, and for what their promises do, and leaves with it", async () => {
+    sent();
+    const model = world.connection.model("w");
+    model?.on("change:n", async () => {
+      await Promise.resolve();
+      model.set("m", model.get("n"));
+      model.save_changes();
+    });
+    world.network.last.sync({ changes: [["w", 40, "n", 2, 51]] });
+    assert.deepEqual(sent(), []);
+    await settle();
+    const ops = [{ op: "set", widget_id: "w", inst: 40, property: "m", value: 2 }];
+    assert.deepEqual(sent(), [{ type: "batch", sync_ack: 2, seq: 1, ops }]);
+    letGo();
+    assert.deepEqual(sent(), []);
+  });
+
+  test("goes alone when nobody says anything", () => {
+    sent();
+    world.network.last.sync({ changes: [["w", 40, "n", 2, 51]] });
+    world.network.last.sync({ changes: [["w", 40, "n", 3, 52]] });
+    assert.equal(moments.length, 1);
+    letGo();
+    assert.deepEqual(sent(), [{ type: "sync_ack", frame: 3 }]);
+  });
+
+  test("is left out when the connection is gone by then", () => {
+    sent();
+    world.network.last.drop();
+    letGo();
+    assert.deepEqual(sent(), []);
+  });
+
+  test("is sent when the page leaves", () => {
+    sent();
+    world.window.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: false }));
+    assert.deepEqual(sent(), [{ type: "sync_ack", frame: 1 }, { type: "bye" }]);
+    letGo();
+    assert.deepEqual(sent(), []);
+  });
+
+  test("is repeated when the server could not read a batch, which may have held it", async () => {
+    letGo();
+    const model = world.connection.model("w");
+    model?.set("m", 5);
+    model?.save_changes();
+    const [, , batch] = sent();
+    world.network.last.say({ type: "error", code: "bad_json", message: "", seq: 1 });
+    assert.deepEqual(sent(), [{ ...batch, sync_ack: 1 }]);
+  });
+});
+
+describe("in a moment", () => {
+  test("is after the microtasks of now, in order, and never once it is over", async (t) => {
+    const lifetime = new AbortController();
+    t.after(() => lifetime.abort());
+    const soon = createSoon(lifetime.signal);
+    // It keeps no process alive by itself.
+    const alive = setInterval(() => {}, 1000);
+    lifetime.signal.addEventListener("abort", () => clearInterval(alive));
+    /** @type {string[]} */
+    const order = [];
+    soon(() => order.push("first"));
+    await new Promise((/** @type {(_: void) => void} */ resolve) => {
+      soon(() => {
+        order.push("second");
+        resolve();
+      });
+      void Promise.resolve().then(() => order.push("microtask"));
+    });
+    assert.deepEqual(order, ["microtask", "first", "second"]);
+    soon(() => order.push("never"));
+    lifetime.abort();
+    await settle();
+    assert.equal(order.length, 3);
+  });
+});
 
 describe("the subprotocol", () => {
   test("auto offers both, and goes on in the one that was chosen", () => {

@@ -91,7 +91,8 @@ describe("vectors", () => {
 function written(message) {
   // This client always says what a message's content is.
   const isOurs = message.ops?.every((/** @type {any} */ op) => op.op === "set" || Object.hasOwn(op, "content"));
-  if (!isOurs) return encodeFrame(valueOf(message));
+  // And it puts an acknowledgement in later, and first.
+  if (!isOurs || message.sync_ack !== undefined) return encodeFrame(valueOf(message));
   const { seq, ops } = message;
   return encodeBatch(
     seq,
