@@ -211,6 +211,7 @@ export function connect(url, options = {}) {
   const baseUrl = new URL("../", httpAddress).href;
   const statusUrl = options.statusUrl === undefined ? new URL("api/status", baseUrl).href : options.statusUrl;
 
+  const document = options.document === undefined ? (globalThis.document ?? null) : options.document;
   const teller = createTeller();
   const lifetime = new AbortController();
   const readiness = withResolvers();
@@ -236,12 +237,12 @@ export function connect(url, options = {}) {
     teller,
     lifetime,
     window: options.window === undefined ? (globalThis.window ?? null) : options.window,
-    document: options.document === undefined ? (globalThis.document ?? null) : options.document,
+    document,
     random: options.random ?? Math.random,
     now: options.now ?? (() => performance.now()),
     setTimeout,
     clearTimeout,
-    soon: options.soon ?? createSoon(lifetime.signal),
+    soon: options.soon ?? createSoon(lifetime.signal, document, setTimeout),
     profile: options.profile,
     maxHeldSlots: options.maxHeldSlots,
     getModel: (id) => surface.whenOpen(id),

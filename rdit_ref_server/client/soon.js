@@ -1,25 +1,40 @@
 /**
- * "In a moment": after the microtasks of now, in a task of its own. A timer would do, but pages in the background get
- * theirs once a second; a promise is too early, for what it settles goes on in further microtasks.
+ * "In a moment": after the microtasks of now, in a task of its own. A promise is too early, for what it settles goes on
+ * in further microtasks. A timer is what costs least; but a page that nobody sees gets its timers once a second, after
+ * a while once a minute, so there a message to oneself does it.
  */
+
+/** One timer then serves several acknowledgements that left with something else. */
+const VISIBLE_MS = 4;
 
 /**
  * @param {AbortSignal} signal ends it: nothing is called any more
- * @returns {(callback: () => void) => void} calls back once for each call, in order
+ * @param {{ visibilityState?: string } | null} document
+ * @param {(callback: () => void, ms: number) => unknown} setTimeout
+ * @returns {(callback: () => void) => void} calls back once for each call
  */
-export function createSoon(signal) {
+export function createSoon(signal, document, setTimeout) {
   /** @type {(() => void)[]} */
   const callbacks = [];
-  const { port1: receiver, port2: sender } = new MessageChannel();
-  receiver.onmessage = () => {
-    // What is under way when the port closes may still come.
+  /** @type {MessagePort | null} */
+  let sender = null;
+
+  function next() {
     if (!signal.aborted) callbacks.shift()?.();
-  };
-  // In Node a port that listens keeps the process alive.
-  /** @type {any} */ (receiver).unref?.();
-  signal.addEventListener("abort", () => receiver.close());
+  }
+
+  function openChannel() {
+    const { port1: receiver, port2 } = new MessageChannel();
+    receiver.onmessage = next;
+    // In Node a port that listens keeps the process alive.
+    /** @type {any} */ (receiver).unref?.();
+    signal.addEventListener("abort", () => receiver.close());
+    return port2;
+  }
+
   return (callback) => {
     callbacks.push(callback);
-    sender.postMessage(null);
+    if (document?.visibilityState === "visible") setTimeout(next, VISIBLE_MS);
+    else (sender ??= openChannel()).postMessage(null);
   };
 }

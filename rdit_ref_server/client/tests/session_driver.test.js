@@ -139,13 +139,12 @@ describe("acknowledging", () => {
 });
 
 describe("in a moment", () => {
-  test("is after the microtasks of now, in order, and never once it is over", async (t) => {
+  test("is after the microtasks of now, in order, and never once it is over; in a hidden page without a timer", async (t) => {
     const lifetime = new AbortController();
-    t.after(() => lifetime.abort());
-    const soon = createSoon(lifetime.signal);
     // It keeps no process alive by itself.
     const alive = setInterval(() => {}, 1000);
-    lifetime.signal.addEventListener("abort", () => clearInterval(alive));
+    t.after(() => (lifetime.abort(), clearInterval(alive)));
+    const soon = createSoon(lifetime.signal, { visibilityState: "hidden" }, () => assert.fail("a timer"));
     /** @type {string[]} */
     const order = [];
     soon(() => order.push("first"));
@@ -161,6 +160,21 @@ describe("in a moment", () => {
     lifetime.abort();
     await settle();
     assert.equal(order.length, 3);
+  });
+
+  test("is a timer while the page is seen, and never once it is over", () => {
+    const lifetime = new AbortController();
+    const clock = fakeClock();
+    const soon = createSoon(lifetime.signal, { visibilityState: "visible" }, clock.setTimeout);
+    let calls = 0;
+    soon(() => (calls += 1));
+    assert.equal(calls, 0);
+    clock.advance(10);
+    assert.equal(calls, 1);
+    soon(() => (calls += 1));
+    lifetime.abort();
+    clock.advance(10);
+    assert.equal(calls, 1);
   });
 });
 
