@@ -39,6 +39,9 @@ export const MAX_HELD_SLOTS = 10_000;
 /** An edit's frame is JSON of a known type, so an error with one of these codes is about something else. */
 const NEVER_ABOUT_EDITS = ["bad_json", "unknown_type"];
 
+/** What of a widget's data its code is loaded from. */
+const SOURCES = /** @type {const} */ (["esm_url", "esm"]);
+
 /**
  * @typedef {object} Edit
  * @property {string} slot
@@ -301,7 +304,10 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
   function open(widgetData) {
     const widgetId = String(widgetData.widget_id);
     const existing = opened.get(widgetId);
-    if (existing) return existing.model;
+    if (existing) {
+      renewSource(existing, widgetData);
+      return existing.model;
+    }
     const state = /** @type {Record<string, unknown>} */ (fromWire(widgetData.model ?? {}));
     const source = widgetData.esm_url ?? widgetData.esm;
     const model = createModel(
@@ -316,6 +322,28 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
     );
     adopt(model, widgetData);
     return model;
+  }
+
+  /**
+   * Whoever opens a widget again may have newer code or style of it. The state is the model's to know.
+   *
+   * @param {{ model: Model, widgetData: WidgetData }} entry
+   * @param {WidgetData} given
+   */
+  function renewSource(entry, given) {
+    const { model, widgetData: known } = entry;
+    /** @type {[string, unknown][]} */
+    const news = [];
+    // Field by field: the same code may be given here as text and there by its address.
+    const isOther = SOURCES.some((key) => given[key] !== undefined && known[key] !== undefined && given[key] !== known[key]);
+    const isFirst = SOURCES.every((key) => known[key] === undefined) && SOURCES.some((key) => given[key] !== undefined);
+    if (isOther || isFirst) news.push(["_esm", given.esm_url ?? given.esm]);
+    const { css = known.css } = given;
+    if ((css || null) !== (known.css || null)) news.push(["_css", css || null]);
+    if (news.length === 0) return;
+    const { esm, esm_url } = isOther || isFirst ? given : known;
+    entry.widgetData = { ...known, esm, esm_url, css };
+    model.applyRemote(news);
   }
 
   /** @type {Exchange["adopt"]} */
