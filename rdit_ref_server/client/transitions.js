@@ -11,8 +11,8 @@
  *   SessionState
  */
 /**
- * @typedef {"start" | "opened" | "welcomed" | "synced" | "silence" | "lost" | "suspend" | "retry" | "refused" |
- *   "leave"} SessionStep
+ * @typedef {"refused" | "leave"} LastStep
+ * @typedef {"start" | "opened" | "welcomed" | "synced" | "silence" | "lost" | "suspend" | "retry" | LastStep} SessionStep
  */
 
 const WITH_TRANSPORT = /** @type {const} */ ({

@@ -32,11 +32,12 @@ import { messageOf } from "./model.js";
  * @property {RenderOptions["importModule"]} [importModule]
  */
 
+/** @typedef {import("react").HTMLAttributes<HTMLDivElement>} DivProps */
+
 /**
  * Its own, and whatever else the container may have: `className`, `style`, `id`, ...
  *
- * @typedef {OwnProps & Omit<import("react").HTMLAttributes<HTMLDivElement>,
- *   "children" | "dangerouslySetInnerHTML" | "onError">} WidgetRendererProps
+ * @typedef {OwnProps & Omit<DivProps, "children" | "dangerouslySetInnerHTML" | "onError">} WidgetRendererProps
  */
 
 /** What of a widget's data makes it another widget to look at. Its state is not: the model has it, and follows Python. */

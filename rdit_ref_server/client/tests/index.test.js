@@ -11,6 +11,12 @@ test("the surface is exactly what the README names", () => {
   assert.deepEqual(named.sort(), Object.keys(client).sort());
 });
 
+test("the package gives the surface by its name, and each module by its file's", async () => {
+  assert.equal((await import("rdit-client")).connect, client.connect);
+  const { renderWidget } = await import("rdit-client/host.js");
+  assert.equal(renderWidget, client.renderWidget);
+});
+
 test("importing it does nothing by itself", () => {
   assert.equal(/** @type {any} */ (globalThis).__rditErrors, undefined);
 });
