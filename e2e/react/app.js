@@ -7,7 +7,8 @@ import { WidgetRenderer } from "./client/react.js";
 const query = new URLSearchParams(location.search);
 const server = query.get("server");
 const address = `${server.replace("http", "ws")}/ws/widgets`;
-const link = query.get("via") === "websocket" ? { websocket: new WebSocket(address) } : { connection: connect(address) };
+const isPlain = query.get("via") === "websocket";
+const link = isPlain ? { websocket: new WebSocket(address) } : { connection: connect(address) };
 
 function App() {
   const [widgets, setWidgets] = useState([]);

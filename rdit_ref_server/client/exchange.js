@@ -334,9 +334,10 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
     const { model, widgetData: known } = entry;
     /** @type {[string, unknown][]} */
     const news = [];
+    const brought = SOURCES.filter((key) => given[key] !== undefined);
     // Field by field: the same code may be given here as text and there by its address.
-    const isOther = SOURCES.some((key) => given[key] !== undefined && known[key] !== undefined && given[key] !== known[key]);
-    const isFirst = SOURCES.every((key) => known[key] === undefined) && SOURCES.some((key) => given[key] !== undefined);
+    const isOther = brought.some((key) => known[key] !== undefined && given[key] !== known[key]);
+    const isFirst = brought.length > 0 && SOURCES.every((key) => known[key] === undefined);
     if (isOther || isFirst) news.push(["_esm", given.esm_url ?? given.esm]);
     const { css = known.css } = given;
     if ((css || null) !== (known.css || null)) news.push(["_css", css || null]);

@@ -24,7 +24,7 @@ import { messageOf } from "./model.js";
 /**
  * @typedef {object} OwnProps
  * @property {WidgetData | null} [widgetData] as the server serialized it; none yet: nothing is shown
- * @property {WebSocket | Connection | null} [websocket] one that the page made, in base mode; none yet: nothing is shown
+ * @property {WebSocket | Connection | null} [websocket] one that the page made, in base mode; none yet: nothing shows
  * @property {Connection | null} [connection] instead of it: what `connect` gives
  * @property {(failure: WidgetFailure) => void} [onError] default: `console.error`. The view shows the failure anyway
  * @property {RenderOptions["profile"]} [profile] these three as `renderWidget` takes them, read when a view begins
@@ -40,7 +40,7 @@ import { messageOf } from "./model.js";
  * @typedef {OwnProps & Omit<DivProps, "children" | "dangerouslySetInnerHTML" | "onError">} WidgetRendererProps
  */
 
-/** What of a widget's data makes it another widget to look at. Its state is not: the model has it, and follows Python. */
+/** What of a widget's data makes it another one to see. Its state does not: the model has it, and follows Python. */
 const IDENTITY = /** @type {const} */ (["widget_id", "esm", "esm_url", "css"]);
 
 /** @param {WidgetData} one @param {WidgetData} other */
@@ -114,7 +114,8 @@ function createPlace(el) {
     }).catch((error) => {
       // What the widget's code does never gets here: this is about what was passed in the place of a connection.
       if (signal.aborted) return;
-      const failure = { widgetId: widgetData.widget_id, stage: /** @type {const} */ ("open"), message: messageOf(error), error };
+      const stage = /** @type {const} */ ("open");
+      const failure = { widgetId: String(widgetData.widget_id), stage, message: messageOf(error), error };
       el.replaceChildren(errorPanel(el.ownerDocument, failure));
       tell(failure);
     });
@@ -143,13 +144,7 @@ export function createWidgetRenderer({ createElement, forwardRef, useEffect, use
       place.current ??= createPlace(/** @type {HTMLDivElement} */ (el.current));
       place.current.show({ widgetData, websocket, connection, onError, profile, childWaitMs, importModule });
     });
-    useEffect(
-      () => () => {
-        place.current?.end();
-        place.current = null;
-      },
-      [],
-    );
+    useEffect(() => () => place.current?.end(), []);
     const classes = className ? `widget-container ${className}` : "widget-container";
     return createElement("div", { ...others, className: classes, ref }, createElement("div", { ref: el }));
   });

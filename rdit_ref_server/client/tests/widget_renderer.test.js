@@ -4,11 +4,11 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
-import { connect, connectionOver } from "../connection.js";
+import { CHILD_WAIT_MS, connect, connectionOver } from "../connection.js";
 import { renderWidget } from "../host.js";
 import { WidgetModel } from "../model.js";
 import { createWidgetRenderer } from "../widget_renderer.js";
-import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, settle } from "./fakes.js";
+import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
 
 /** @typedef {import("../connection.js").WidgetData} WidgetData */
 /** @typedef {import("../host.js").WidgetFailure} WidgetFailure */
@@ -292,6 +292,18 @@ for (const [version, packages] of VERSIONS) {
       ]);
     });
 
+    test("follows a changed address of the code", async () => {
+      const websocket = openSocket();
+      const texts = { "http://test/esm/1.js": logging("one"), "http://test/esm/2.js": logging("two") };
+      const { importModule } = fakeImports(texts);
+      const at = (/** @type {string} */ esm_url) =>
+        widget({ widgetData: { widget_id: "w1", esm_url, model: { value: 0 } }, websocket, importModule });
+      await render(at("esm/1.js"));
+      await shows("one 0");
+      await render(at("esm/2.js"));
+      await shows("two 0");
+    });
+
     test("two components of one widget follow changed code together", async () => {
       const websocket = openSocket();
       const both = (/** @type {string} */ name) => [
@@ -393,11 +405,13 @@ for (const [version, packages] of VERSIONS) {
       /** @type {string[]} */
       const told = [];
       const onError = (/** @type {WidgetFailure} */ { stage }) => told.push(stage);
-      await render(widget({ widgetData: dataOf(COUNTER), websocket: "ws://test/ws/widgets", onError }));
+      const wrong = widget({ widgetData: dataOf(COUNTER), websocket: "ws://test/ws/widgets", onError });
+      await render(createElement(StrictMode, null, wrong));
       await until(() => told.length > 0);
+      await settle();
       assert.deepEqual(told, ["open"]);
       assert.match(find("[role=alert]").textContent, /w1 failed \(open\)/);
-      await render(widget({ widgetData: dataOf(COUNTER), websocket: null, onError }));
+      await render(createElement(StrictMode, null, widget({ widgetData: dataOf(COUNTER), websocket: null, onError })));
       assert.equal(container.textContent, "");
     });
 
@@ -416,6 +430,7 @@ for (const [version, packages] of VERSIONS) {
     test("after another run new data of the same widget shows its new model; the old data does not", async () => {
       const websocket = openSocket();
       const old = dataOf(COUNTER);
+      await render(widget({ widgetData: { ...old }, websocket }));
       await render(widget({ widgetData: old, websocket }));
       await shows("Count: 0");
       connectionOver(websocket).renew();
@@ -425,6 +440,22 @@ for (const [version, packages] of VERSIONS) {
       assert.equal(container.textContent, "");
       await render(widget({ widgetData: dataOf(COUNTER, { model: { value: 6 } }), websocket }));
       await shows("Count: 6");
+    });
+
+    test("what Python closed in rdit/1 is gone without complaint, and comes back when Python opens it again", async () => {
+      const { connection, socket, clock } = openConnection();
+      socket.welcome({ w1: { value: 4 } });
+      await render(widget({ widgetData: dataOf(COUNTER), connection }));
+      await shows("Count: 4");
+      socket.sync({ close: [["w1", 40]] });
+      await shows("");
+      await render(widget({ widgetData: dataOf(COUNTER), connection }));
+      clock.advance(CHILD_WAIT_MS);
+      await settle();
+      assert.equal(container.textContent, "");
+      socket.sync({ open: [opened("w1", { value: 5 }, 60)], rev: 61 });
+      await shows("Count: 5");
+      assert.deepEqual(lines.error, []);
     });
 
     test("ref, className, style and other attributes are the container's", async () => {

@@ -6,8 +6,8 @@
  * be shown again.
  */
 export type SessionState = "idle" | "connecting" | "hello_sent" | "syncing" | "live" | "suspect" | "backoff" | "closed" | "failed";
-export type LastStep = "refused" | "leave";
-export type SessionStep = "start" | "opened" | "welcomed" | "synced" | "silence" | "lost" | "suspend" | "retry" | LastStep;
+export type StepAhead = "start" | "opened" | "welcomed" | "synced";
+export type SessionStep = StepAhead | "silence" | "lost" | "suspend" | "retry" | "refused" | "leave";
 /** @type {Readonly<Record<SessionState, Readonly<Partial<Record<SessionStep, SessionState>>>>>} */
 export declare const TRANSITIONS: Readonly<Record<SessionState, Readonly<Partial<Record<SessionStep, SessionState>>>>>;
 export type PageState = "connecting" | "live" | "offline" | "failed" | "closed";

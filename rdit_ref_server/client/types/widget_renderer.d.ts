@@ -17,7 +17,7 @@ export type OwnProps = {
      */
     widgetData?: WidgetData | null;
     /**
-     * one that the page made, in base mode; none yet: nothing is shown
+     * one that the page made, in base mode; none yet: nothing shows
      */
     websocket?: WebSocket | Connection | null;
     /**

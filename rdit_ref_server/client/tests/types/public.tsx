@@ -98,7 +98,7 @@ const release: () => void = acquireCss(document, "p {}");
 const same: boolean = deepEqual(fromWire(toWire(new DataView(new ArrayBuffer(1)))), null);
 const definition = await loadModule({ esm: "", widgetId: "1.1" });
 definition.render?.({ model, el });
-createOutputs({ root: el, onWidget: (event, place) => void renderWidget({ widgetData: event, el: place, connection }) });
+createOutputs({ root: el, onWidget: (event, at) => void renderWidget({ widgetData: event, el: at, connection }) });
 
 // @ts-expect-error: which widget's?
 loadModule({ esm: "" });
