@@ -100,6 +100,8 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
   const { emitter, tell } = teller;
   /** @type {Map<string, { model: Model, widgetData: WidgetData }>} */
   const opened = new Map();
+  /** What each model was opened with last. @type {WeakMap<Model, WidgetData>} */
+  const lastGiven = new WeakMap();
   /** @type {Map<string, Set<Receiver>>} */
   const receivers = new Map();
   /** @type {Map<string, Map<string, unknown>>} */
@@ -320,31 +322,36 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
       { sendUpdate },
       { profile, onerror: report, widgetManager: { get_model: getModel } },
     );
+    lastGiven.set(model, widgetData);
     adopt(model, widgetData);
     return model;
   }
 
   /**
-   * Whoever opens a widget again may have newer code or style of it. The state is the model's to know.
+   * Whoever opens a widget again may have newer code or style of it: other than was given last, not other than the model
+   * has, for Python may have changed it since. The state is the model's to know.
    *
    * @param {{ model: Model, widgetData: WidgetData }} entry
    * @param {WidgetData} given
    */
   function renewSource(entry, given) {
-    const { model, widgetData: known } = entry;
-    /** @type {[string, unknown][]} */
-    const news = [];
+    const { model, widgetData } = entry;
+    const last = lastGiven.get(model) ?? widgetData;
     const brought = SOURCES.filter((key) => given[key] !== undefined);
     // Field by field: the same code may be given here as text and there by its address.
-    const isOther = brought.some((key) => known[key] !== undefined && given[key] !== known[key]);
-    const isFirst = brought.length > 0 && SOURCES.every((key) => known[key] === undefined);
-    if (isOther || isFirst) news.push(["_esm", given.esm_url ?? given.esm]);
-    const { css = known.css } = given;
-    if ((css || null) !== (known.css || null)) news.push(["_css", css || null]);
-    if (news.length === 0) return;
-    const { esm, esm_url } = isOther || isFirst ? given : known;
-    entry.widgetData = { ...known, esm, esm_url, css };
-    model.applyRemote(news);
+    const isOther = brought.some((key) => last[key] !== undefined && given[key] !== last[key]);
+    const isFirst = brought.length > 0 && SOURCES.every((key) => last[key] === undefined);
+    const { esm, esm_url, css = last.css } = given;
+    /** @type {Partial<WidgetData>} */
+    const news = {};
+    if (isOther || isFirst) Object.assign(news, { esm, esm_url });
+    if ((css || null) !== (last.css || null)) news.css = css;
+    lastGiven.set(model, { ...last, ...news });
+    entry.widgetData = { ...widgetData, ...news };
+    model.applyRemote([
+      ...("esm" in news ? [/** @type {const} */ (["_esm", esm_url ?? esm])] : []),
+      ...("css" in news ? [/** @type {const} */ (["_css", css || null])] : []),
+    ]);
   }
 
   /** @type {Exchange["adopt"]} */

@@ -383,6 +383,16 @@ describe("values from Python", () => {
     assert.equal(exchange.widgetData("w1")?.esm_url, "esm/b.js");
   });
 
+  test("opened again with what it was opened with, the model keeps what Python made of it since", () => {
+    const { exchange, wire } = live();
+    const data = { widget_id: "w1", esm: "text", css: "a {}", model: {} };
+    const model = exchange.open(data);
+    wire.push("w1", "_esm", "newer");
+    wire.push("w1", "_css", "b {}");
+    exchange.open({ ...data });
+    assert.deepEqual([model.get("_esm"), model.get("_css")], ["newer", "b {}"]);
+  });
+
   test("opened without code first, the code that comes later is taken", () => {
     const { exchange } = live();
     const model = exchange.open({ widget_id: "w1", model: {} });

@@ -112,25 +112,6 @@ describe("rendering", () => {
     assert.equal(typeof probe.props.host.getWidget, "function");
   });
 
-  test("the profile of the connection, or the one given with a websocket, decides what a change passes", async () => {
-    const esm = `export default {
-      render({ model }) { model.on('change:n', (...passed) => log(passed.length)) },
-    }`;
-    const { WebSocket } = world.network;
-    for (const profile of /** @type {const} */ ([undefined, "compat", "strict"])) {
-      const connection = connect("ws://test/ws/widgets", { WebSocket, profile, window: null, document: null });
-      const socket = world.network.last;
-      socket.welcome({ w1: { n: 0 } });
-      await world.show(esm, { connection });
-      socket.sync({ changes: [["w1", 40, "n", 1, 51]] });
-      connection.close();
-      const websocket = new WebSocket("ws://test/ws/widgets");
-      await world.show(esm, { connection: undefined, websocket, profile });
-      /** @type {any} */ (websocket).push("w1", "n", 1);
-    }
-    assert.deepEqual(probe.log, ["3", "3", "3", "3", "0", "0"]);
-  });
-
   test("initialize runs once before any view and is awaited; views share the model and have elements of their own", async () => {
     const esm = `export default {
       async initialize({ model }) { log('begin'); await null; await null; model.set('n', 1); log('end') },

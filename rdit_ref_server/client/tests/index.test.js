@@ -56,3 +56,35 @@ test("a page of one's own shows two widgets that follow Python", async () => {
   connection.close();
   dom.window.close();
 });
+
+test("the profile of the connection, or the one given with a websocket, decides what a change passes", async () => {
+  const { dom, document } = fakePage();
+  const network = fakeNetwork();
+  /** @type {number[]} */
+  const passed = (/** @type {any} */ (globalThis).passed = []);
+  const esm = `export default {
+    render({ model }) { model.on('change:n', (...values) => globalThis.passed.push(values.length)) },
+  }`;
+  const { importModule } = fakeImports();
+  const show = (/** @type {Partial<import("../host.js").RenderOptions>} */ options) =>
+    client.renderWidget({
+      widgetData: { widget_id: "w1", esm, model: { n: 0 } },
+      el: document.createElement("div"),
+      importModule,
+      ...options,
+    });
+  for (const profile of /** @type {const} */ ([undefined, "compat", "strict"])) {
+    const { WebSocket } = network;
+    const connection = client.connect("ws://test/ws/widgets", { WebSocket, profile, window: null, document: null });
+    const socket = network.last;
+    socket.welcome({ w1: { n: 0 } });
+    await show({ connection });
+    socket.sync({ changes: [["w1", 40, "n", 1, 51]] });
+    connection.close();
+    const websocket = new WebSocket("ws://test/ws/widgets");
+    await show({ websocket, profile });
+    network.last.push("w1", "n", 1);
+  }
+  assert.deepEqual(passed, [3, 3, 3, 3, 0, 0]);
+  dom.window.close();
+});
