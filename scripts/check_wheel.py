@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,10 +23,14 @@ MUST_HAVE = {
     "rdit_core/PROTOCOL.md",
     "rdit_ref_server/client/index.html",
     "rdit_ref_server/client/index.js",
+    "rdit_ref_server/client/package.json",
     "rdit_ref_server/client/page.css",
+    "rdit_ref_server/client/react.js",
 }
 
-MUST_NOT_HAVE = ("/tests/", "node_modules", "package.json", "e2e/", "examples/", "scripts/")
+MUST_NOT_HAVE = ("/tests/", "node_modules", "package-lock.json", "tsconfig", "e2e/", "examples/", "scripts/")
+
+CLIENT_MODULE = re.compile(r"(rdit_ref_server/client)/(\w+)\.js")
 
 IMPORT_LIMIT = 1.2
 """How much longer `import rdit_core` may take than `import anywidget`, which it needs anyway."""
@@ -36,7 +41,9 @@ IMPORT_ROUNDS = 5
 def complaints_about_files() -> list[str]:
     """What the installed distribution holds too much or too little."""
     files = {str(file) for file in importlib.metadata.files("rdit") or ()}
-    missing = [f"the wheel lacks {file}" for file in sorted(MUST_HAVE - files)]
+    modules = filter(None, map(CLIENT_MODULE.fullmatch, files))
+    must_have = MUST_HAVE | {f"{module[1]}/types/{module[2]}.d.ts" for module in modules}
+    missing = [f"the wheel lacks {file}" for file in sorted(must_have - files)]
     surplus = [f"the wheel holds {file}" for file in sorted(files) if any(part in f"/{file}" for part in MUST_NOT_HAVE)]
     return missing + surplus
 

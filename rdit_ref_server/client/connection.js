@@ -205,10 +205,7 @@ export function connect(url, options = {}) {
   const address = new URL(url, globalThis.document?.baseURI);
   address.protocol = address.protocol.replace(/^http/, "ws");
   if (output) address.searchParams.set("output", "1");
-  const httpAddress = new URL(address);
-  httpAddress.protocol = address.protocol.replace(/^ws/, "http");
-  httpAddress.search = "";
-  const baseUrl = new URL("../", httpAddress).href;
+  const baseUrl = baseUrlOf(address);
   const statusUrl = options.statusUrl === undefined ? new URL("api/status", baseUrl).href : options.statusUrl;
 
   const document = options.document === undefined ? (globalThis.document ?? null) : options.document;
@@ -277,6 +274,13 @@ export function connect(url, options = {}) {
   else driver.start();
   signal?.addEventListener("abort", () => connection.close(), { signal: lifetime.signal });
   return connection;
+}
+
+/** The server's own address: its WebSocket lies one level below. @param {string | URL} address `ws:` or `wss:` */
+function baseUrlOf(address) {
+  const url = new URL("../", address);
+  url.protocol = url.protocol.replace(/^ws/, "http");
+  return url.href;
 }
 
 /**
@@ -390,7 +394,9 @@ export function connectionOver(ws, options = {}) {
     },
   };
   const own = surfaceOf(() => driver, exchange.emitter, { setTimeout, clearTimeout });
-  const connection = connectionOf(() => driver, { ...own, ready: readiness.promise, baseUrl: undefined });
+  // Something with a mere send() has no address either.
+  const baseUrl = /^wss?:/.test(ws.url) ? baseUrlOf(ws.url) : undefined;
+  const connection = connectionOf(() => driver, { ...own, ready: readiness.promise, baseUrl });
   wrappers.set(ws, connection);
   return connection;
 }

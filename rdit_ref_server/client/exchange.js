@@ -39,6 +39,9 @@ export const MAX_HELD_SLOTS = 10_000;
 /** An edit's frame is JSON of a known type, so an error with one of these codes is about something else. */
 const NEVER_ABOUT_EDITS = ["bad_json", "unknown_type"];
 
+/** What of a widget's data its code is loaded from. */
+const SOURCES = /** @type {const} */ (["esm_url", "esm"]);
+
 /**
  * @typedef {object} Edit
  * @property {string} slot
@@ -97,6 +100,8 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
   const { emitter, tell } = teller;
   /** @type {Map<string, { model: Model, widgetData: WidgetData }>} */
   const opened = new Map();
+  /** What each model was opened with last. @type {WeakMap<Model, WidgetData>} */
+  const lastGiven = new WeakMap();
   /** @type {Map<string, Set<Receiver>>} */
   const receivers = new Map();
   /** @type {Map<string, Map<string, unknown>>} */
@@ -301,7 +306,10 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
   function open(widgetData) {
     const widgetId = String(widgetData.widget_id);
     const existing = opened.get(widgetId);
-    if (existing) return existing.model;
+    if (existing) {
+      renewSource(existing, widgetData);
+      return existing.model;
+    }
     const state = /** @type {Record<string, unknown>} */ (fromWire(widgetData.model ?? {}));
     const source = widgetData.esm_url ?? widgetData.esm;
     const model = createModel(
@@ -314,8 +322,36 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
       { sendUpdate },
       { profile, onerror: report, widgetManager: { get_model: getModel } },
     );
+    lastGiven.set(model, widgetData);
     adopt(model, widgetData);
     return model;
+  }
+
+  /**
+   * Whoever opens a widget again may have newer code or style of it: other than was given last, not other than the model
+   * has, for Python may have changed it since. The state is the model's to know.
+   *
+   * @param {{ model: Model, widgetData: WidgetData }} entry
+   * @param {WidgetData} given
+   */
+  function renewSource(entry, given) {
+    const { model, widgetData } = entry;
+    const last = lastGiven.get(model) ?? widgetData;
+    const brought = SOURCES.filter((key) => given[key] !== undefined);
+    // Field by field: the same code may be given here as text and there by its address.
+    const isOther = brought.some((key) => last[key] !== undefined && given[key] !== last[key]);
+    const isFirst = brought.length > 0 && SOURCES.every((key) => last[key] === undefined);
+    const { esm, esm_url, css = last.css } = given;
+    /** @type {Partial<WidgetData>} */
+    const news = {};
+    if (isOther || isFirst) Object.assign(news, { esm, esm_url });
+    if ((css || null) !== (last.css || null)) news.css = css;
+    lastGiven.set(model, { ...last, ...news });
+    entry.widgetData = { ...widgetData, ...news };
+    model.applyRemote([
+      ...("esm" in news ? [/** @type {const} */ (["_esm", esm_url ?? esm])] : []),
+      ...("css" in news ? [/** @type {const} */ (["_css", css || null])] : []),
+    ]);
   }
 
   /** @type {Exchange["adopt"]} */

@@ -350,6 +350,8 @@ export async function renderWidget(options) {
     const failure = { widgetId, stage, message: messageOf(error), error };
     into.failure = failure;
     into.frame.replaceChildren(errorPanel(el.ownerDocument, failure));
+    // What has no view yet has nobody else to take it away.
+    if (!into.view) over.addEventListener("abort", () => into.frame.remove(), { once: true });
     if (options.onerror) options.onerror(failure);
     else console.error(`[rdit] widget ${widgetId} failed (${stage})`, error);
     connection.reportFailure?.(widgetId, stage, error);

@@ -2,6 +2,20 @@
  * What a front end of one's own imports.
  */
 
+/** @typedef {import("./connection.js").Connection} Connection */
+/** @typedef {import("./connection.js").ConnectOptions} ConnectOptions */
+/** @typedef {import("./connection.js").StateChange} StateChange */
+/** @typedef {import("./connection.js").WidgetData} WidgetData */
+/** @typedef {import("./host.js").RenderOptions} RenderOptions */
+/** @typedef {import("./host.js").View} View */
+/** @typedef {import("./host.js").WidgetFailure} WidgetFailure */
+/** @typedef {import("./loader.js").Definition} Definition */
+/** @typedef {import("./model.js").Channel} Channel */
+/** @typedef {import("./model.js").Fault} Fault */
+/** @typedef {import("./model.js").Model} Model */
+/** @typedef {import("./model.js").Profile} Profile */
+/** @typedef {import("./model.js").ScopedModel} ScopedModel */
+
 export { connect, connectionOver } from "./connection.js";
 export { acquireCss, renderWidget } from "./host.js";
 export { loadModule } from "./loader.js";

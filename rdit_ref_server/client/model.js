@@ -52,8 +52,8 @@ import { createEmitter } from "./emitter.js";
  * What a hook of a widget gets: `model` of the AFM contract.
  *
  * @typedef {object} ScopedModel
- * @property {(key: string) => any} get
- * @property {(key: string | Record<string, unknown>, value?: unknown) => void} set
+ * @property {(key: PropertyKey) => any} get keys are strings; AFM's types are written for every key of an object
+ * @property {(key: PropertyKey | Record<string, unknown>, value?: unknown) => void} set
  * @property {() => void} save_changes
  * @property {(content: unknown, callbacks?: unknown, buffers?: unknown[]) => void} send
  * @property {(name: string, callback: Handler) => void} on
@@ -351,8 +351,8 @@ export function createModel(widgetId, state, channel, options = {}) {
   function face(signal) {
     /** @type {ScopedModel} */
     const scoped = {
-      get,
-      set,
+      get: /** @type {ScopedModel["get"]} */ (get),
+      set: /** @type {ScopedModel["set"]} */ (set),
       save_changes: () => save(),
       send: (content, _callbacks, buffers) => void sendMessage(content, buffers),
       on(name, callback) {
@@ -453,8 +453,8 @@ function flushWaiting(ws) {
  */
 export class WidgetModel {
   /** @type {string} */ #widgetId;
-  /** @type {Map<string, unknown>} */ #state;
-  /** @type {Map<string, Set<(value: any) => void>>} */ #listeners = new Map();
+  /** @type {Map<PropertyKey, unknown>} */ #state;
+  /** @type {Map<string, Set<Handler>>} */ #listeners = new Map();
   /** @type {any} */ #ws;
   #hasWarned = false;
 
@@ -481,13 +481,14 @@ export class WidgetModel {
     };
   }
 
-  /** @param {string} key @returns {any} */
+  /** @param {PropertyKey} key a string, as in `set`; see ScopedModel @returns {any} */
   get(key) {
     return this.#state.get(key);
   }
 
-  /** @param {string} key @param {unknown} value @returns {void} */
-  set(key, value) {
+  /** @param {PropertyKey} name @param {unknown} value @returns {void} */
+  set(name, value) {
+    const key = String(name);
     const wireValue = toWire(value);
     const oldValue = this.#state.get(key);
     this.#state.set(key, value);
@@ -500,13 +501,13 @@ export class WidgetModel {
     if (oldValue !== value) this.#trigger(`change:${key}`, value);
   }
 
-  /** @param {string} event @param {(value: any) => void} callback @returns {void} */
+  /** @param {string} event @param {Handler} callback gets the value @returns {void} */
   on(event, callback) {
     const callbacks = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, callbacks.add(callback));
   }
 
-  /** @param {string} event @param {(value: any) => void} callback @returns {void} */
+  /** @param {string} event @param {Handler} callback gets the value @returns {void} */
   off(event, callback) {
     this.#listeners.get(event)?.delete(callback);
   }

@@ -11,8 +11,8 @@
  *   SessionState
  */
 /**
- * @typedef {"start" | "opened" | "welcomed" | "synced" | "silence" | "lost" | "suspend" | "retry" | "refused" |
- *   "leave"} SessionStep
+ * @typedef {"start" | "opened" | "welcomed" | "synced"} StepAhead
+ * @typedef {StepAhead | "silence" | "lost" | "suspend" | "retry" | "refused" | "leave"} SessionStep
  */
 
 const WITH_TRANSPORT = /** @type {const} */ ({

@@ -547,6 +547,14 @@ describe("connectionOver", () => {
     assert.equal(frames.length, 1);
   });
 
+  test("what the server names is looked for at the server, not at the page", () => {
+    const over = (/** @type {any} */ ws) => connectionOver(ws).baseUrl;
+    const ws = new (fakeNetwork().WebSocket)("wss://elsewhere:8000/prefix/ws/widgets?output=1");
+    assert.equal(over(ws), "https://elsewhere:8000/prefix/");
+    assert.equal(over({ send() {} }), undefined);
+    assert.equal(over({ send() {}, url: "" }), undefined);
+  });
+
   test("closing it closes the models and leaves the socket to its owner", () => {
     const { WebSocket } = fakeNetwork();
     const ws = new WebSocket();

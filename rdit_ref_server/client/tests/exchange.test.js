@@ -363,6 +363,44 @@ describe("values from Python", () => {
     assert.equal(exchange.model("nobody"), undefined);
   });
 
+  test("opened again with other code or style, the model has them, and its state as it was", () => {
+    const { exchange } = live();
+    /** @type {string[]} */
+    const heard = [];
+    const first = { widget_id: "w1", esm: "old", esm_url: "esm/a.js", css: "a {}", model: { n: 1 } };
+    const model = exchange.open(first);
+    model.on("all", (name) => heard.push(name));
+    exchange.open({ ...first, model: { n: 2 } });
+    exchange.open({ widget_id: "w1", esm: "old", model: {} });
+    assert.deepEqual(heard, []);
+    exchange.open({ widget_id: "w1", esm: "new", esm_url: "esm/b.js", css: null, model: { n: 3 } });
+    assert.deepEqual(heard, ["change:_esm", "change:_css", "change"]);
+    assert.deepEqual([model.get("_esm"), model.get("_css"), model.get("n")], ["esm/b.js", null, 1]);
+    const { esm, esm_url, css } = exchange.widgetData("w1") ?? {};
+    assert.deepEqual([esm, esm_url, css], ["new", "esm/b.js", null]);
+    exchange.open({ widget_id: "w1", css: "b {}", model: {} });
+    assert.deepEqual([model.get("_esm"), model.get("_css")], ["esm/b.js", "b {}"]);
+    assert.equal(exchange.widgetData("w1")?.esm_url, "esm/b.js");
+  });
+
+  test("opened again with what it was opened with, the model keeps what Python made of it since", () => {
+    const { exchange, wire } = live();
+    const data = { widget_id: "w1", esm: "text", css: "a {}", model: {} };
+    const model = exchange.open(data);
+    wire.push("w1", "_esm", "newer");
+    wire.push("w1", "_css", "b {}");
+    exchange.open({ ...data });
+    assert.deepEqual([model.get("_esm"), model.get("_css")], ["newer", "b {}"]);
+  });
+
+  test("opened without code first, the code that comes later is taken", () => {
+    const { exchange } = live();
+    const model = exchange.open({ widget_id: "w1", model: {} });
+    exchange.open({ widget_id: "w1", esm: "text", model: {} });
+    assert.equal(model.get("_esm"), "text");
+    assert.equal(exchange.widgetData("w1")?.esm, "text");
+  });
+
   test("the module's URL and the css are readable in the model", () => {
     const { exchange } = live();
     const model = exchange.open({ widget_id: "w1", esm: "text", esm_url: "esm/a.js", css: "a {}", model: {} });

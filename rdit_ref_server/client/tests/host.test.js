@@ -447,6 +447,15 @@ describe("failures", () => {
     assert.equal(view.failure?.stage, "open");
     assert.equal(view.model, null);
   });
+
+  test("a failure to open leaves with the signal that ends the view", async () => {
+    const controller = new AbortController();
+    const state = { data: { $b64: "%" } };
+    const { el } = await world.show("export default { render() {} }", { state, signal: controller.signal });
+    assert.equal(el.querySelectorAll("[role=alert]").length, 1);
+    controller.abort();
+    assert.equal(el.innerHTML, "");
+  });
 });
 
 describe("composition", () => {

@@ -1,0 +1,14 @@
+/**
+ * What the reader of a page is told when an edit or a message did not become what they think it did.
+ */
+export type Fault = import("./model.js").Fault;
+/**
+ * @param {Fault} fault
+ * @returns {string | null} null: it is told elsewhere
+ */
+export declare function noticeOf(fault: Fault): string | null;
+/**
+ * @param {import("./aftermath.js").Restarted} restarted
+ * @returns {string}
+ */
+export declare function restartNotice({ reapplied, dropped, waiting, lost }: import("./aftermath.js").Restarted): string;
