@@ -27,6 +27,8 @@ RAN = ROOT / "e2e" / "artifacts" / "ran"
 """Where each browser run leaves a line about itself."""
 
 OLDEST = (3, 10)
+SIDE_BY_SIDE = ("lint", "js", "wheel", "py310", "py311", "py312", "py313")
+"""Verbs that run two at a time when all of them run."""
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.10")
 
 
@@ -53,13 +55,13 @@ def run_tests(verbs: list[str]) -> int:
     began_s = time.monotonic()
     make_environment(RUNNER, ["tox"], [CONSTRAINTS])
     shutil.rmtree(RAN, ignore_errors=True)
-    environment = {**os.environ, "PATH": f"{RUNNER / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
-    command = [str(RUNNER / "bin" / "tox"), "run"]
-    if pythons := pyenv_pythons():
-        command += ["--discover", *pythons]
+    code = 0
     if verbs:
-        command += ["-e", ",".join(verbs)]
-    code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+        code = tox("run", "-e", ",".join(verbs))
+    else:
+        # What is busy on one core goes two at a time; browsers have the machine to themselves.
+        code = tox("run-parallel", "--parallel", "2", "--parallel-no-spinner", "-e", ",".join(SIDE_BY_SIDE))
+        code = tox("run", "--skip-env", "|".join(SIDE_BY_SIDE)) or code
     has_browsers = not verbs or any(verb.startswith("e2e") for verb in verbs)
     absent = report_browsers() if has_browsers else []
     print(f"took {time.monotonic() - began_s:.0f} s", flush=True)
@@ -67,6 +69,14 @@ def run_tests(verbs: list[str]) -> int:
         print(f"RDIT_REQUIRE_BROWSERS names what did not run: {', '.join(absent)}", file=sys.stderr)
         return code or 1
     return code
+
+
+def tox(*arguments: str) -> int:
+    """Run tox. Returns its exit status."""
+    environment = {**os.environ, "PATH": f"{RUNNER / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    pythons = pyenv_pythons()
+    discover = ["--discover", *pythons] if pythons else []
+    return subprocess.run([str(RUNNER / "bin" / "tox"), *arguments, *discover], cwd=ROOT, env=environment).returncode
 
 
 def report_browsers() -> list[str]:
