@@ -34,12 +34,13 @@ function textOf(error) {
 /**
  * @param {Model} model
  * @param {() => () => void} hold keeps the connection from being idle while an answer is due
+ * @param {number} [limitMs] how long an answer is waited for, unless the caller says otherwise
  * @returns {Experimental}
  */
-export function experimentalOf(model, hold) {
+export function experimentalOf(model, hold, limitMs = INVOKE_TIMEOUT_MS) {
   return Object.freeze({
     /** @type {Experimental["invoke"]} */
-    async invoke(name, msg, { buffers = [], signal, timeoutMs = INVOKE_TIMEOUT_MS } = {}) {
+    async invoke(name, msg, { buffers = [], signal, timeoutMs = limitMs } = {}) {
       signal?.throwIfAborted();
       const id = newId();
       const waiting = new AbortController();

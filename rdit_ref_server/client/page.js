@@ -383,9 +383,6 @@ export function startPage(options = {}) {
     }
   });
   connection.on("restarted", (restarted) => notify(restartNotice(restarted), "restarted"));
-  connection.on("source", ({ widgetId }) =>
-    console.info(`[rdit] widget ${widgetId}: its module changed; it is loaded when the widget is shown again`),
-  );
 
   /** @param {{ code: number, message: string } | null} failure */
   function showFailure(failure) {

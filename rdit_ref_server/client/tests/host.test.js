@@ -2,75 +2,19 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
-import { connect, connectionOver } from "../connection.js";
-import { acquireCss, renderWidget } from "../host.js";
-import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, settle } from "./fakes.js";
-
-/** @typedef {import("../host.js").RenderOptions} RenderOptions */
-/** @typedef {import("../host.js").WidgetFailure} WidgetFailure */
-
-/** Widget modules of these tests report here. @type {any} */
-const probe = ((/** @type {any} */ (globalThis)).probe = {});
-const LOG = "const log = (...entry) => globalThis.probe.log.push(entry.join(' '));";
+import { connectionOver } from "../connection.js";
+import { renderWidget } from "../host.js";
+import { acquireCss } from "../styles.js";
+import { captureConsole, fakeNetwork, settle } from "./fakes.js";
+import { LOG, makeWorld, probe } from "./world.js";
 
 /** @type {ReturnType<typeof makeWorld>} */
 let world;
 beforeEach(() => {
-  for (const key of Object.keys(probe)) delete probe[key];
-  probe.log = [];
   world = makeWorld();
+  world.network.last.accept();
 });
-afterEach(() => {
-  world.connection.close();
-  world.dom.window.close();
-});
-
-function makeWorld() {
-  const page = fakePage();
-  const network = fakeNetwork();
-  const clock = fakeClock();
-  const connection = connect("ws://test/ws/widgets", {
-    WebSocket: network.WebSocket,
-    setTimeout: clock.setTimeout,
-    clearTimeout: clock.clearTimeout,
-    window: null,
-    document: null,
-  });
-  network.last.accept();
-  const imports = fakeImports();
-  /** @type {WidgetFailure[]} */
-  const failures = [];
-  function place() {
-    const el = page.document.createElement("div");
-    page.document.body.append(el);
-    return el;
-  }
-  return {
-    ...page,
-    network,
-    clock,
-    connection,
-    imports,
-    failures,
-    place,
-    /**
-     * @param {string} esm
-     * @param {{ id?: string, state?: Record<string, any>, css?: string } & Partial<RenderOptions>} [options]
-     */
-    async show(esm, { id = "w1", state = {}, css, ...options } = {}) {
-      const el = options.el ?? place();
-      const view = await renderWidget({
-        widgetData: { widget_id: id, esm: `${LOG}\n${esm}`, css, model: state },
-        el,
-        connection,
-        importModule: imports.importModule,
-        onerror: (failure) => failures.push(failure),
-        ...options,
-      });
-      return { view, el };
-    },
-  };
-}
+afterEach(() => world.end());
 
 describe("rendering", () => {
   test("the counter of the first design counts, sends, and follows Python", async () => {
