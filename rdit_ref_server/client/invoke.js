@@ -59,7 +59,8 @@ export function experimentalOf(model, hold, limitMs = INVOKE_TIMEOUT_MS) {
             else reject(new Error(`Command ${JSON.stringify(name)}: ${textOf(content.error)}`));
           });
           waiting.signal.addEventListener("abort", untap);
-          const question = { id, kind: "anywidget-command", name, msg };
+          // Python's end takes a question apart by its keys: one that is left out would be missed there.
+          const question = { id, kind: "anywidget-command", name, msg: msg ?? null };
           const isCarried = model.sendMessage(question, buffers, ({ code, message }) =>
             reject(Object.assign(new Error(`Command ${JSON.stringify(name)}: ${message} (${code})`), { code })),
           );

@@ -16,7 +16,9 @@ const EMPTY = "export default { render() {} }";
 const styles = () => [...world.document.head.querySelectorAll("style")].map((style) => style.textContent ?? "");
 
 describe("a style sheet that is asked to be scoped", () => {
-  test("holds for the elements of its own widgets, and is there once [afm 8]", async () => {
+  test("holds for the elements of its own widgets, and is there once [afm 8]", async (t) => {
+    // jsdom says that it cannot read the rule.
+    captureConsole(t);
     Object.assign(world.window, { CSSScopeRule: class {} });
     const one = await world.show(EMPTY, { id: "w1", css: "p {}", scopeCss: true });
     const two = await world.show(EMPTY, { id: "w2", css: "p {}", scopeCss: true });
