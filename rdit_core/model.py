@@ -102,6 +102,9 @@ class WidgetModel:
         # What each list or dict held when somebody got hold of it. Widgets edit in place what `get` gave them and then
         # set an equal copy; compared with the edited object itself, nothing would ever have changed.
         self._listeners: list[tuple[str, Callback, object]] = []
+        self._warned: set[str] = set()
+        self._is_firing = False
+        self._is_change_due = False
 
     def get(self, key: str) -> Any:
         """The present value, the stored object itself; None for an unknown key."""
@@ -115,33 +118,40 @@ class WidgetModel:
         """The whole state, each value as `get` gives it."""
         return {key: self.get(key) for key in self._state}
 
-    def set(self, key: str, value: Any) -> None:
+    def set(self, key: str | Mapping[str, Any], value: Any = None) -> None:
         """Change a value here and now; it reaches Python with the next `save_changes`.
 
         An equal value changes nothing. The same list or dict object always counts as changed, so that editing it in
-        place and setting it again is not lost.
+        place and setting it again is not lost. A mapping sets several keys, as widgets in the wild do; it is no part of
+        the specification, which is said once.
         """
-        old = self._state.get(key)
-        if (
-            key in self._state
-            and same_value(old, value)
-            and not (old is value and isinstance(value, (dict, list)))
-            and same_value(self._handed_out.get(key, old), value)
-        ):
-            if self._channel.is_pending(self.widget_id, key):
-                # What is under way may be refused, or be overtaken by somebody else's: then this is the later word.
-                self._dirty[key] = None
-                if self._autosave:
-                    self.save_changes()
-            return
-        self._state[key] = value
-        self._remember(key, value)
-        self._dirty[key] = None
+        if isinstance(key, str):
+            changed = [key] if self._store(key, value) else []
+        else:
+            self._warn_once("set-mapping", "set({...}) is not part of the specification; use set(key, value)")
+            changed = [name for name, item in key.items() if self._store(name, item)]
         try:
             if self._autosave:
                 self.save_changes()
         finally:
-            self._fire_changes([key])
+            self._fire_changes(changed)
+
+    def _store(self, key: str, value: Any) -> bool:
+        """Whether it is a change that listeners are to hear of."""
+        old = self._state.get(key)
+        is_change = (
+            key not in self._state
+            or not same_value(old, value)
+            or (old is value and isinstance(value, (dict, list)))
+            or not same_value(self._handed_out.get(key, old), value)
+        )
+        if is_change:
+            self._state[key] = value
+            self._remember(key, value)
+        # What is under way may be refused, or be overtaken by somebody else's: then this is the later word.
+        if is_change or self._channel.is_pending(self.widget_id, key):
+            self._dirty[key] = None
+        return is_change
 
     def save_changes(self) -> None:
         """Send what changed since the last save; nothing changed, nothing sent.
@@ -157,18 +167,20 @@ class WidgetModel:
         """Listen to `change:<key>`, `change` or `msg:custom`. The same callback registered twice runs twice.
 
         Args:
-            event: the event's name.
+            event: the event's name. Several names with spaces between them, and `all`, whose callbacks get the event's
+                name first, are no part of the specification: the profile `strict` says so once.
             callback: called synchronously; what it raises is logged and kept in `errors`.
             scope: whose listener it is; `off` with a scope leaves all others alone.
         """
-        self._listeners.append((event, callback, scope))
+        self._listeners.extend((name, callback, scope) for name in self._names(event))
 
     def off(self, event: str | None = None, callback: Callback | None = None, *, scope: object = None) -> None:
         """Remove the listeners of this scope that match what is given; without arguments all of this scope."""
+        names = None if event is None else self._names(event)
         self._listeners = [
             one
             for one in self._listeners
-            if not (one[2] is scope and (event is None or one[0] == event) and (callback is None or one[1] == callback))
+            if not (one[2] is scope and (names is None or one[0] in names) and (callback is None or one[1] == callback))
         ]
 
     @property
@@ -225,6 +237,20 @@ class WidgetModel:
                 changed.append(key)
         self._fire_changes(changed)
 
+    def _names(self, event: str) -> list[str]:
+        names = event.split()
+        if self._profile == "strict":
+            if len(names) > 1:
+                self._warn_once("names", f"several event names in one string ({event!r}) are not in the specification")
+            if "all" in names:
+                self._warn_once("all", "the event 'all' is not in the specification")
+        return names
+
+    def _warn_once(self, topic: str, text: str) -> None:
+        if topic not in self._warned:
+            self._warned.add(topic)
+            _log.warning("widget %s: %s", self.widget_id, text)
+
     def _remember(self, key: str, value: Any) -> None:
         if isinstance(value, (dict, list)):
             self._handed_out[key] = copy_structure(value)
@@ -232,10 +258,18 @@ class WidgetModel:
             self._handed_out.pop(key, None)
 
     def _fire_changes(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            self._fire(f"change:{key}", self._state[key])
-        if keys:
-            self._fire("change", None)
+        if not keys:
+            return
+        is_outermost, self._is_firing, self._is_change_due = not self._is_firing, True, True
+        try:
+            for key in keys:
+                self._fire(f"change:{key}", self._state[key])
+            # As in a page, one plain event follows all that a listener sets in turn.
+            while is_outermost and self._is_change_due:
+                self._is_change_due = False
+                self._fire("change", None)
+        finally:
+            self._is_firing = not is_outermost
 
     def _fire(self, event: str, value: Any) -> None:
         arguments: tuple[Any, ...] = ()
@@ -244,10 +278,12 @@ class WidgetModel:
         elif self._profile == "compat":
             arguments = (self, value, {}) if event != "change" else (self, {})
         # Over a copy: a callback that is removed during the round still runs in it.
-        for name, callback, _ in list(self._listeners):
-            if name == event:
-                try:
-                    callback(*arguments)
-                except Exception as error:
-                    _log.exception("listener of %s on widget %s failed", event, self.widget_id)
-                    self.errors.append(error)
+        listeners = list(self._listeners)
+        for wanted, given in ((event, arguments), ("all", (event, *arguments))):
+            for name, callback, _ in listeners:
+                if name == wanted:
+                    try:
+                        callback(*given)
+                    except Exception as error:
+                        _log.exception("listener of %s on widget %s failed", event, self.widget_id)
+                        self.errors.append(error)

@@ -153,6 +153,7 @@ def test_an_observer_that_raises_leaves_page_and_python_agreed(rdit_sim, rdit_mo
     assert [type(event.error) for event in reported] == [ZeroDivisionError]
 
 
+@pytest.mark.afm(59, 60)
 def test_binary_crosses_both_ways_at_any_depth(rdit_sim):
     counter = Counter()
     model = rdit_sim.page().open(counter)
@@ -483,6 +484,7 @@ def test_a_page_that_answers_each_correction_never_settles(rdit_sim, monkeypatch
         rdit_sim.settle()
 
 
+@pytest.mark.afm(18, 50)
 def test_views_listen_for_themselves_and_end_once(rdit_sim):
     counter, calls = Counter(), []
     page = rdit_sim.page()

@@ -119,6 +119,7 @@ def test_a_widget_that_is_closed_closes_its_models_and_takes_no_edits(rdit_sim):
 # Edits.
 
 
+@pytest.mark.afm(52)
 def test_properties_that_are_saved_together_are_validated_and_seen_together(rdit_sim):
     widget = Range()
     here, there = (rdit_sim.page().open(widget) for _ in range(2))
@@ -131,6 +132,7 @@ def test_properties_that_are_saved_together_are_validated_and_seen_together(rdit
     assert heard == [(20, 30), (20, 30)]
 
 
+@pytest.mark.afm(36)
 def test_properties_that_python_sets_together_are_heard_together(rdit_sim):
     widget = Range()
     model = rdit_sim.page().open(widget)
@@ -166,6 +168,7 @@ def test_a_clamped_write_is_corrected_with_its_answer(rdit_sim, start):
 @pytest.mark.parametrize(
     "value", [math.nan, [math.inf, -math.inf, {"x": math.nan}], {"rows": [b"\x00\xff", b""]}, b"z"]
 )
+@pytest.mark.afm(37, 59, 60)
 def test_bytes_and_numbers_that_json_does_not_have_cross_both_ways(mount, value):
     here = mount(Range)
     there = mount(here.widget)
@@ -179,6 +182,7 @@ def test_bytes_and_numbers_that_json_does_not_have_cross_both_ways(mount, value)
 # Custom messages.
 
 
+@pytest.mark.afm(43, 54, 63)
 def test_custom_messages_cross_both_ways_with_their_buffers_in_order_with_edits(rdit_sim):
     widget = Range()
     heard, answers = [], []
@@ -216,6 +220,7 @@ def test_messages_of_the_time_without_a_network_arrive_once_either_way(rdit_sim)
     assert (heard, answers) == (["to Python"], ["to the page"])
 
 
+@pytest.mark.afm(64)
 def test_an_invoked_command_answers_the_page_that_asked_and_no_other(rdit_sim):
     widget = Range()
     models = [rdit_sim.page().open(widget) for _ in range(2)]

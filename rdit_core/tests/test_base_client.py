@@ -44,6 +44,7 @@ def edit(model, value, name="p"):
     model.save_changes()
 
 
+@pytest.mark.afm(59, 73)
 def test_a_model_opens_once_with_its_binary_in_place_and_knows_the_others(client):
     state = data(raw={"x": [{"$b64": "YQ=="}]})
     model = client.open(state)

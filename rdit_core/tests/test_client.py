@@ -404,6 +404,7 @@ def test_a_page_that_leaves_before_it_is_live_says_goodbye_all_the_same():
 # Edits.
 
 
+@pytest.mark.afm(53)
 def test_the_first_edit_leaves_at_once_and_later_ones_merge_while_two_batches_are_out(server):
     for value in range(1, 10):
         server.edit(value=value)
@@ -420,6 +421,7 @@ def test_the_first_edit_leaves_at_once_and_later_ones_merge_while_two_batches_ar
     assert (server.client.is_idle, server.client.is_pending("w", "value")) == (True, False)
 
 
+@pytest.mark.afm(57)
 def test_an_edit_names_the_widget_by_its_incarnation_and_is_a_snapshot(server):
     rows = [1]
     server.client.get_model("w").set("label", rows)
@@ -686,6 +688,7 @@ def test_the_name_of_an_op_of_ours_confirms_its_value_and_one_for_a_widget_that_
 # Custom messages.
 
 
+@pytest.mark.afm(54)
 def test_a_message_goes_after_the_edits_before_it_and_before_those_after_it(page, counter):
     order = []
     counter.observe(lambda change: order.append(change.new), "value")
@@ -700,6 +703,7 @@ def test_a_message_goes_after_the_edits_before_it_and_before_those_after_it(page
     assert page.client.is_idle
 
 
+@pytest.mark.afm(56)
 def test_messages_that_wait_too_long_fail_to_their_caller_oldest_first():
     server = Server(limits=Limits(max_queued_messages=2))
     server.open()
@@ -807,6 +811,7 @@ def test_a_refused_edit_is_told_and_shown_as_it_was(page, counter):
     assert page.client.is_idle
 
 
+@pytest.mark.afm(33)
 def test_a_refused_edit_of_a_property_that_the_server_does_not_have_is_taken_back(page):
     page.edit(nothing=1)
     page.settle()

@@ -409,6 +409,7 @@ def test_a_page_that_writes_an_ipywidget_hears_what_became_of_it(watcher, box):
     assert {name: value for _, _, name, value, _ in sync.changes} == {"value": 3, "label": "3"}
 
 
+@pytest.mark.afm("J4")
 def test_an_ipywidget_gets_traits_later_and_they_are_followed(watcher, box):
     box.add_traits(late=traitlets.Int(0).tag(sync=True))
     box.late = 3

@@ -362,6 +362,7 @@ def test_a_widget_without_style_has_none(manager):
     assert manager.serialize(manager.add(Counter()))["css"] is None
 
 
+@pytest.mark.afm(1)
 def test_a_module_may_be_a_file(manager, tmp_path):
     path = tmp_path / "widget.js"
     path.write_text(ESM, encoding="utf-8")
@@ -594,6 +595,7 @@ def test_a_page_that_connects_gets_what_changed_since_the_widget_was_serialized(
     assert Page(manager).pushes() == [("value", 1)]
 
 
+@pytest.mark.afm(9)
 def test_new_module_code_reaches_pages_that_watch_and_pages_that_come_back(manager, page):
     counter = Counter()
     widget_id = manager.add(counter)
@@ -607,6 +609,7 @@ def test_new_module_code_reaches_pages_that_watch_and_pages_that_come_back(manag
     assert "_esm" not in manager.serialize(widget_id)["model"]
 
 
+@pytest.mark.afm(9)
 def test_style_is_pushed_as_any_property(manager, page):
     class Styled(Counter):
         _css = "a {}"
@@ -680,6 +683,7 @@ def test_a_serializer_that_raises_skips_the_value_at_a_touch(manager, page, even
     assert page.pushes() == []
 
 
+@pytest.mark.afm("J4")
 def test_custom_serializers_stand_between_the_trait_and_the_wire(manager, page):
     class Tuples(Counter):
         point = traitlets.Any((0, 0)).tag(
@@ -696,6 +700,7 @@ def test_custom_serializers_stand_between_the_trait_and_the_wire(manager, page):
     assert page.pushes() == [("point", {"x": 1, "raw": {"$b64": "Ag=="}})]
 
 
+@pytest.mark.afm("J2")
 def test_hold_sync_and_held_notifications_give_one_push_per_property(manager, page):
     counter = Counter()
     manager.add(counter)
@@ -711,6 +716,7 @@ def test_hold_sync_and_held_notifications_give_one_push_per_property(manager, pa
     assert page.pushes() == [("value", 4)]
 
 
+@pytest.mark.afm("J3")
 def test_observers_may_set_other_traits_and_links_join_widgets(manager, page):
     first, second = Counter(), Counter()
     ids = manager.add(first), manager.add(second)
@@ -782,6 +788,7 @@ class Box(anywidget.AnyWidget):
     plain = traitlets.Any(None).tag(sync=True)
 
 
+@pytest.mark.afm(69)
 def test_a_page_may_refer_to_widgets_of_this_manager_by_any_of_their_ids(manager, page):
     box, counter = Box(), Counter()
     box_id, counter_id = manager.add(box), manager.add(counter)
@@ -830,6 +837,7 @@ def test_a_reference_means_the_widget_of_this_manager_even_where_another_has_the
 # Layouts.
 
 
+@pytest.mark.afm("J1")
 def test_a_layout_is_part_of_its_widget_and_its_changes_are_pushed(manager, page):
     counter = Counter(layout={"width": "10px"})
     widget_id = manager.add(counter)
@@ -956,6 +964,7 @@ class Evented:
     raw: bytes = b"a"
 
 
+@pytest.mark.afm("J6")
 def test_an_object_with_a_descriptor_is_shown_when_it_is_displayed_and_pages_cannot_write_it(manager, page, events):
     thing = Evented()
     with manager.capture():
@@ -1017,6 +1026,7 @@ def test_an_object_with_a_descriptor_that_was_not_displayed_cannot_be_registered
 
 @pytest.mark.parametrize("let_go", ["unregister", "clear", "close"])
 @pytest.mark.parametrize("come", ["capture", "register", "alias"])
+@pytest.mark.afm("J5")
 def test_a_widget_that_is_let_go_dies_with_its_layout(manager, page, let_go, come):
     with manager.capture():
         counter = Counter()
@@ -1047,6 +1057,7 @@ def test_a_widget_that_is_let_go_dies_with_its_layout(manager, page, let_go, com
     assert (page.connection._own, page.connection._pushed) == ({}, set())
 
 
+@pytest.mark.afm("J4")
 def test_a_widget_that_is_let_go_stays_a_usable_python_object_and_can_come_back(manager, page):
     counter = Counter(value=1)
     manager.register("a", counter)

@@ -90,6 +90,7 @@ def test_a_value_is_the_same_as_itself(value):
     assert same_value(value, value)
 
 
+@pytest.mark.afm(27, 28)
 def test_get_gives_the_stored_object_and_none_for_what_is_not_there(model):
     assert model.get("b") is model.get("b")
     assert model.get("nothing") is None
@@ -98,6 +99,7 @@ def test_get_gives_the_stored_object_and_none_for_what_is_not_there(model):
     assert model.get("a") == 1
 
 
+@pytest.mark.afm(29, 30, 52)
 def test_a_change_is_seen_at_once_announced_once_and_sent_with_the_next_save(model, sent, heard):
     model.set("a", 2)
     assert model.get("a") == 2
@@ -112,6 +114,7 @@ def test_a_change_is_seen_at_once_announced_once_and_sent_with_the_next_save(mod
 
 
 @pytest.mark.parametrize("value", [1, 1.0])
+@pytest.mark.afm(31)
 def test_an_equal_value_is_no_change(model, sent, heard, value):
     model.set("a", value)
     model.set("b", [1.0, 2])
@@ -124,6 +127,7 @@ def test_what_python_calls_equal_and_a_page_does_not_is_a_change(model, heard):
     assert heard == [("change:a",), ("change",)]
 
 
+@pytest.mark.afm(32)
 def test_a_list_that_was_edited_in_place_and_set_again_is_a_change(model, sent, heard):
     rows = model.get("b")
     rows.append(3)
@@ -133,6 +137,7 @@ def test_a_list_that_was_edited_in_place_and_set_again_is_a_change(model, sent, 
     assert sent == [("w", "b", [1, 2, 3])]
 
 
+@pytest.mark.afm(58)
 def test_autosave_sends_before_the_listeners_run(sent):
     model = WidgetModel("w", {"a": 1}, sent, autosave=True)
     seen = []
@@ -141,6 +146,7 @@ def test_autosave_sends_before_the_listeners_run(sent):
     assert seen == [[("w", "a", 2)]]
 
 
+@pytest.mark.afm(57)
 def test_a_value_that_cannot_be_sent_takes_no_other_down_with_it(model, sent):
     sent.refused = ("a", "b")
     model.set("a", object())
@@ -163,6 +169,7 @@ def test_autosave_tells_listeners_even_of_a_value_that_cannot_be_sent(sent):
     assert heard == [1]
 
 
+@pytest.mark.afm(39)
 def test_a_listener_may_set_and_save_again(model, sent):
     model.on("change:a", lambda: model.set("total", model.get("a") * 2))
     model.set("a", 4)
@@ -170,6 +177,7 @@ def test_a_listener_may_set_and_save_again(model, sent):
     assert sent == [("w", "a", 4), ("w", "total", 8)]
 
 
+@pytest.mark.afm(48, 49)
 def test_a_listener_that_raises_stops_nobody(model, sent, heard, caplog):
     def failing():
         raise RuntimeError("mine")
@@ -184,6 +192,7 @@ def test_a_listener_that_raises_stops_nobody(model, sent, heard, caplog):
     assert sent == [("w", "a", 2)]
 
 
+@pytest.mark.afm(44, 47)
 def test_a_callback_that_is_registered_twice_runs_twice_and_one_removed_in_the_round_still_runs(model):
     runs = []
 
@@ -199,6 +208,7 @@ def test_a_callback_that_is_registered_twice_runs_twice_and_one_removed_in_the_r
     assert runs == [1, 1]
 
 
+@pytest.mark.afm(46)
 def test_off_removes_what_matches_within_its_scope_and_nothing_else(model):
     mine, other = object(), object()
     calls = []
@@ -225,6 +235,7 @@ def test_off_removes_what_matches_within_its_scope_and_nothing_else(model):
     assert model.listener_count == 1
 
 
+@pytest.mark.afm(42)
 def test_compat_listeners_get_what_backbone_gives(sent):
     model = WidgetModel("w", {"a": 1}, sent, profile="compat")
     heard = []
@@ -234,6 +245,7 @@ def test_compat_listeners_get_what_backbone_gives(sent):
     assert heard == [(model, 2, {}), (model, {})]
 
 
+@pytest.mark.afm(36, 37)
 def test_changes_from_python_are_all_stored_before_anybody_hears(model, sent):
     seen = []
     model.on("change:a", lambda: seen.append(model.get("b")))
@@ -244,6 +256,7 @@ def test_changes_from_python_are_all_stored_before_anybody_hears(model, sent):
     assert sent == []
 
 
+@pytest.mark.afm(38)
 def test_a_change_from_python_replaces_an_edit_that_was_not_saved(model, sent):
     model.set("a", 5)
     model.handle_remote_update("a", 7)
@@ -252,6 +265,7 @@ def test_a_change_from_python_replaces_an_edit_that_was_not_saved(model, sent):
     assert sent == []
 
 
+@pytest.mark.afm(52)
 def test_what_is_saved_together_goes_together(model, sent):
     model.set("a", 2)
     model.set("b", [])
@@ -279,6 +293,7 @@ def test_whoever_only_looks_takes_nothing_into_his_hands(model, sent):
     assert (sent, model.peek("nothing")) == ([], None)
 
 
+@pytest.mark.afm(41, 43, 63)
 def test_a_custom_message_goes_out_with_its_buffers_and_comes_in_as_memoryviews(model, sent):
     model.send({"kind": "ping"}, None, [b"x"])
     model.send(1)
@@ -334,3 +349,59 @@ def test_an_edit_in_place_that_is_set_back_shows_the_old_value_again(model):
     model.get("b").append(3)
     model.set("b", [1, 2])
     assert model.get("b") == [1, 2]
+
+
+@pytest.mark.afm(34)
+def test_a_mapping_sets_several_keys_together_and_is_said_once_to_be_no_part_of_the_specification(model, sent, caplog):
+    heard = []
+    model.on("change:a", lambda: heard.append(model.get("b")))
+    model.on("change", lambda: heard.append("change"))
+    model.set({"a": 2, "b": []})
+    model.set({"a": 2, "t": True})
+    model.save_changes()
+    assert heard == [[], "change"]
+    assert sent == [("w", "a", 2), ("w", "b", [])]
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.afm(45)
+@pytest.mark.parametrize(("profile", "warnings"), [("compat", 0), ("strict", 2)])
+def test_several_names_in_one_text_and_all_work_and_the_strict_profile_says_so(sent, caplog, profile, warnings):
+    model = WidgetModel("w", {"a": 1, "b": 1}, sent, profile=profile)
+    heard = []
+
+    def both(*arguments):
+        heard.append("both")
+
+    model.on("change:a  change:b", both)
+    model.on("all", lambda name, *arguments: heard.append((name, len(arguments))))
+    model.on("all", lambda *arguments: None)
+    model.set("a", 2)
+    model.off("change:a change:b", both)
+    model.set("b", 2)
+    given = 3 if profile == "compat" else 0
+    change = ("change", 2 if profile == "compat" else 0)
+    assert heard == ["both", ("change:a", given), change, ("change:b", given), change]
+    assert len(caplog.records) == warnings
+
+
+@pytest.mark.afm(39)
+def test_one_plain_change_follows_all_that_listeners_set_in_turn(model):
+    heard = []
+    model.on("change:a", lambda: model.set("b", "in turn"))
+    model.on("change", lambda: heard.append((model.get("a"), model.get("b"))))
+    model.on("change", lambda: model.set("t", False))
+    model.set("a", 5)
+    assert heard == [(5, "in turn"), (5, "in turn")]
+
+
+def test_what_interrupts_a_listener_leaves_the_events_after_it_alone(model, heard):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    model.on("change:new", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.set("new", 1)
+    heard.clear()
+    model.set("a", 9)
+    assert heard == [("change:a",), ("change",)]

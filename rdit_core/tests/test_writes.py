@@ -611,6 +611,7 @@ def test_an_interrupt_in_a_handler_comes_through_once_the_batch_is_acknowledged(
     assert counter.value == 5
 
 
+@pytest.mark.afm(64)
 def test_the_answer_of_a_command_goes_to_the_page_that_asked_and_to_no_other(manager, peer, asked):
     other = Peer(manager)
     peer.batch(invoke(peer, "double", "ab"))
@@ -649,6 +650,7 @@ def test_an_answer_from_a_task_that_the_command_began_goes_to_the_page_that_aske
     assert other.syncs() == []
 
 
+@pytest.mark.afm(66)
 def test_a_command_that_raises_is_a_verdict_without_its_words(manager, peer, asked):
     peer.batch(invoke(peer, "fail"))
     manager.apply_pending()

@@ -98,7 +98,8 @@ function parseJson(text) {
  */
 export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getModel, teller = createTeller() }) {
   const { emitter, tell } = teller;
-  /** @type {Map<string, { model: Model, widgetData: WidgetData }>} */
+  /** @typedef {{ model: Model, widgetData: WidgetData }} Opened */
+  /** @type {Map<string, Opened>} */
   const opened = new Map();
   /** What each model was opened with last. @type {WeakMap<Model, WidgetData>} */
   const lastGiven = new WeakMap();
@@ -191,8 +192,19 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
       }
     }
     const entry = opened.get(widgetId);
-    if (entry) entry.model.handleRemoteUpdate(property, value);
-    else hold(widgetId, property, value);
+    if (!entry) {
+      hold(widgetId, property, value);
+      return;
+    }
+    if (property === "_esm") replaceSource(entry, value);
+    entry.model.handleRemoteUpdate(property, value);
+  }
+
+  /** New code comes as text, also where the old had an address. @param {Opened} entry @param {unknown} esm */
+  function replaceSource(entry, esm) {
+    if (typeof esm !== "string") return;
+    const { esm_url: _url, ...others } = entry.widgetData;
+    entry.widgetData = { ...others, esm };
   }
 
   /** @param {string} widgetId @param {string} property @param {unknown} value */
@@ -357,9 +369,11 @@ export function createExchange({ profile, maxHeldSlots = MAX_HELD_SLOTS, getMode
   /** @type {Exchange["adopt"]} */
   function adopt(model, widgetData) {
     const { widgetId } = model;
-    opened.set(widgetId, { model, widgetData });
+    const entry = { model, widgetData };
+    opened.set(widgetId, entry);
     const early = held.get(widgetId);
     if (early) {
+      replaceSource(entry, early.get("_esm"));
       held.delete(widgetId);
       heldSlots -= early.size;
       model.applyRemote(early);

@@ -2,25 +2,26 @@
  * A widget in an element: `renderWidget`.
  *
  * Three lifetimes, each inside the one before: the model (as long as the connection keeps it open), its binding (the
- * module, loaded and initialized once per model), its views (one per `render`). Each has an AbortSignal; when one ends,
+ * module, loaded and initialized once per version of its code), its views (one per `render`). Each has an AbortSignal; when one ends,
  * cleanups run, listeners leave and the elements go. An error in a widget's code stays in the widget's own element.
+ * When a model's code is replaced its binding ends (`binding.js`), and its views are shown anew in their places.
  *
  * Elements are ordinary ones in the page, never in a shadow root: widgets put styles in the document's head and look
  * their nodes up by id.
  */
 
+import { bindingOf, started, StageError } from "./binding.js";
 import { CHILD_WAIT_MS, connectionOver } from "./connection.js";
-import { isPlainObject } from "./binary.js";
-import { experimentalOf } from "./invoke.js";
-import { isHttpUrl, loadModule } from "./loader.js";
 import { messageOf } from "./model.js";
+import { applyStyles, followCss } from "./styles.js";
 
+/** @typedef {import("./binding.js").Binding} Binding */
+/** @typedef {import("./binding.js").Stage} Stage */
 /** @typedef {import("./connection.js").Connection} Connection */
 /** @typedef {import("./connection.js").WidgetData} WidgetData */
 /** @typedef {import("./loader.js").Definition} Definition */
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").ScopedModel} ScopedModel */
-/** @typedef {"open" | "import" | "initialize" | "render" | "cleanup"} Stage */
 
 /**
  * @typedef {object} WidgetFailure
@@ -48,6 +49,9 @@ import { messageOf } from "./model.js";
  * @property {import("./model.js").Profile} [profile] used when `websocket` is wrapped
  * @property {(failure: WidgetFailure) => void} [onerror] default: `console.error`
  * @property {number} [childWaitMs] how long `host.getWidget` and `host.getModel` wait for a widget that is not open yet
+ * @property {boolean} [scopeCss] a widget's style sheet holds for its own element only, not for the whole page
+ * @property {number} [invokeTimeoutMs] how long `experimental.invoke` waits for Python, unless it is told otherwise
+ * @property {number} [cleanupWaitMs] how long replaced code may clean up before the new code starts
  * @property {(url: string) => Promise<any>} [importModule]
  */
 
@@ -62,101 +66,6 @@ import { messageOf } from "./model.js";
  * @property {(ref: unknown) => Promise<ResolvedWidget>} getWidget
  * @property {(ref: unknown) => Promise<ScopedModel>} getModel
  */
-
-/** An error of a widget's code, with the stage in which it happened. */
-class StageError extends Error {
-  /** @param {Stage} stage @param {unknown} cause */
-  constructor(stage, cause) {
-    super(messageOf(cause), { cause });
-    this.stage = stage;
-  }
-}
-
-/**
- * @typedef {object} Binding
- * @property {Model} model
- * @property {AbortSignal} signal
- * @property {string | undefined} source address or text of the module
- * @property {import("./invoke.js").Experimental} experimental
- * @property {Promise<{ definition: Definition, exports: any }>} ready
- * @property {() => void} end
- */
-
-/** @type {WeakMap<Model, Binding>} */
-const bindings = new WeakMap();
-
-/**
- * Runs cleanups, whatever they do; their errors are logged, never thrown.
- *
- * @param {string} widgetId
- * @param {...(() => unknown)} cleanups
- */
-async function cleanUp(widgetId, ...cleanups) {
-  for (const cleanup of cleanups) {
-    try {
-      await cleanup();
-    } catch (error) {
-      console.error(`[rdit] widget ${widgetId}: a cleanup failed`, error);
-    }
-  }
-}
-
-/**
- * The binding of an open model: its module is loaded and initialized on the first call. A model that outlived its
- * server may come back with other code: then the old binding ends.
- *
- * @param {Connection} connection
- * @param {Model} model
- * @param {WidgetData} widgetData
- * @param {RenderOptions["importModule"]} importModule
- * @returns {Binding}
- */
-function bindingOf(connection, model, widgetData, importModule) {
-  const source = widgetData.esm_url ?? widgetData.esm;
-  const existing = bindings.get(model);
-  if (existing?.source === source) return /** @type {Binding} */ (existing);
-  existing?.end();
-  const { widgetId } = model;
-  const lifetime = new AbortController();
-  const { signal } = lifetime;
-  const end = () => {
-    model.signal.removeEventListener("abort", end);
-    lifetime.abort();
-  };
-  model.signal.addEventListener("abort", end);
-  if (model.signal.aborted) end();
-  const experimental = experimentalOf(model, () => connection.hold?.() ?? (() => {}));
-
-  async function load() {
-    const definition = await loadModule({
-      esm: widgetData.esm,
-      esm_url: widgetData.esm_url,
-      widgetId,
-      baseUrl: connection.baseUrl,
-      signal,
-      importModule,
-    }).catch((error) => {
-      throw new StageError("import", error);
-    });
-    try {
-      const result = await definition.initialize?.({ model: model.scope(signal), signal, experimental });
-      if (typeof result !== "function") return { definition, exports: result ?? undefined };
-      if (signal.aborted) await cleanUp(widgetId, result);
-      else signal.addEventListener("abort", () => void cleanUp(widgetId, result), { once: true });
-      return { definition, exports: undefined };
-    } catch (error) {
-      throw new StageError("initialize", error);
-    }
-  }
-
-  const ready = load();
-  model.holdMessages(ready);
-  // Whoever needs it awaits it and gets the error; without a view yet nobody does.
-  ready.catch(() => {});
-  const binding = { model, signal, source, experimental, ready, end };
-  bindings.set(model, binding);
-  return binding;
-}
 
 /** @param {unknown} ref @returns {string} */
 function widgetIdOf(ref) {
@@ -179,64 +88,120 @@ function describe(value) {
  * @property {Connection} connection
  * @property {AbortSignal} signal of the view that asks
  * @property {readonly string[]} chain ids of the views around it, outermost first, its own last
- * @property {number} childWaitMs
- * @property {RenderOptions["importModule"]} importModule
+ * @property {RenderOptions} options those of the outermost view
  */
 
 /** @param {HostContext} context @returns {Host} */
-function createHost({ connection, signal, chain, childWaitMs, importModule }) {
+function createHost({ connection, signal, chain, options }) {
+  const { childWaitMs = CHILD_WAIT_MS } = options;
+
+  /** @param {unknown} ref */
+  async function find(ref) {
+    const widgetId = widgetIdOf(ref);
+    if (typeof connection.whenOpen !== "function") {
+      throw new Error(`Cannot look for ${describe(ref)}: this page's connection has no way to find other widgets`);
+    }
+    return connection.whenOpen(widgetId, { timeoutMs: childWaitMs, signal });
+  }
+
   return {
     async getModel(ref) {
-      const model = await connection.whenOpen(widgetIdOf(ref), { timeoutMs: childWaitMs, signal });
-      return model.scope(signal);
+      return (await find(ref)).scope(signal);
     },
     async getWidget(ref) {
       const widgetId = widgetIdOf(ref);
       if (chain.includes(widgetId)) {
         throw new Error(`Widget ${widgetId} would contain itself: ${[...chain, widgetId].join(" -> ")}`);
       }
-      const model = await connection.whenOpen(widgetId, { timeoutMs: childWaitMs, signal });
-      const widgetData = /** @type {WidgetData} */ (connection.widgetData(widgetId));
-      const binding = bindingOf(connection, model, widgetData, importModule);
-      const { exports } = await binding.ready.catch((error) => {
+      const model = await find(ref);
+      const current = () => {
+        const widgetData = /** @type {WidgetData} */ (connection.widgetData(widgetId));
+        return bindingOf(connection, model, widgetData, options);
+      };
+      const { exports } = await started(current).catch((error) => {
         if (error instanceof StageError) connection.reportFailure?.(widgetId, error.stage, error.cause);
         throw new Error(`Widget ${describe(ref)} failed: ${messageOf(error)}`, { cause: error });
       });
       return {
         exports,
-        async render({ el, signal: childSignal }) {
-          const signals = childSignal ? [signal, childSignal] : [signal];
-          const isMarked = el.hasAttribute("data-widget-id");
-          if (!isMarked) el.setAttribute("data-widget-id", widgetId);
-          const view = startView({
-            binding,
+        render: ({ el, signal: childSignal }) =>
+          renderChild({
+            current,
             el,
-            parent: AbortSignal.any(signals),
-            context: { connection, chain: [...chain, widgetId], childWaitMs, importModule },
-            onend: () => !isMarked && el.removeAttribute("data-widget-id"),
-          });
-          await view.rendered;
-        },
+            parent: AbortSignal.any(childSignal ? [signal, childSignal] : [signal]),
+            context: { connection, chain: [...chain, widgetId], options },
+          }),
       };
     },
   };
 }
 
 /**
+ * Renders a child into an element of its parent's, and again when its code is replaced.
+ *
+ * @param {object} given
+ * @param {() => Binding} given.current
+ * @param {HTMLElement} given.el
+ * @param {AbortSignal} given.parent
+ * @param {Omit<HostContext, "signal">} given.context
+ * @returns {Promise<void>} rejects with what the first `render` throws
+ */
+async function renderChild({ current, el, parent, context }) {
+  const { model } = current();
+  const { connection } = context;
+  const signal = AbortSignal.any([parent, model.signal]);
+  if (signal.aborted) return;
+  if (!el.hasAttribute("data-widget-id")) {
+    el.setAttribute("data-widget-id", model.widgetId);
+    signal.addEventListener("abort", () => el.removeAttribute("data-widget-id"), { once: true });
+  }
+  // What the parent has put there stays; what the old code has put there does not outlive it.
+  const before = [...el.childNodes];
+  const show = () =>
+    startView({ binding: current(), el, parent, context, onend() {}, onreplace: () => void showAgain() });
+  let view = show();
+
+  async function showAgain() {
+    el.replaceChildren(...before);
+    view = show();
+    const mine = view;
+    try {
+      await mine.rendered;
+    } catch (error) {
+      // Nobody awaits it any more: it is told where it is seen.
+      if (mine.signal.aborted) return;
+      const { stage, cause } = error instanceof StageError ? error : new StageError("render", error);
+      const failure = { widgetId: model.widgetId, stage, message: messageOf(cause), error: cause };
+      el.append(errorPanel(el.ownerDocument, failure));
+      console.error(`[rdit] widget ${model.widgetId} failed (${stage})`, cause);
+      connection.reportFailure?.(model.widgetId, stage, cause);
+    }
+  }
+
+  for (let awaited = null; awaited !== view; ) {
+    awaited = view;
+    await awaited.rendered;
+  }
+}
+
+/**
  * Renders one view into `el`.
  *
- * @param {object} options
- * @param {Binding} options.binding
- * @param {HTMLElement} options.el
- * @param {AbortSignal} [options.parent]
- * @param {Omit<HostContext, "signal">} options.context
- * @param {() => void} options.onend called once when the view ends, after its cleanups ran up to their first await
+ * @param {object} given
+ * @param {Binding} given.binding
+ * @param {HTMLElement} given.el
+ * @param {AbortSignal} [given.parent]
+ * @param {Omit<HostContext, "signal">} given.context
+ * @param {() => void} given.onend called once when the view ends, after its cleanups ran up to their first await
+ * @param {() => void} given.onreplace called after it ended because its code is replaced
  */
-function startView({ binding, el, parent, context, onend }) {
+function startView({ binding, el, parent, context, onend, onreplace }) {
   const { model, experimental } = binding;
   const controller = new AbortController();
   const signal = AbortSignal.any([binding.signal, controller.signal, ...(parent ? [parent] : [])]);
   const scoped = model.scope(signal);
+  /** What is ours of the model, where the widget's `off()` does not reach. */
+  const ours = model.scope(signal);
   const host = createHost({ ...context, signal });
   let hasRendered = false;
   /** @type {Promise<void>} */
@@ -244,8 +209,7 @@ function startView({ binding, el, parent, context, onend }) {
 
   /** @param {Definition} definition @param {unknown} cleanup */
   function finish(definition, cleanup) {
-    return cleanUp(
-      model.widgetId,
+    return binding.cleanUp(
       () => (typeof cleanup === "function" ? cleanup() : undefined),
       () => definition.destroy?.({ model: scoped, el }),
     );
@@ -254,7 +218,7 @@ function startView({ binding, el, parent, context, onend }) {
   async function run() {
     const { definition } = await binding.ready;
     if (signal.aborted) return;
-    applyStyles(model.scope(signal), el, signal);
+    applyStyles(ours, el, signal);
     /** @type {unknown} */
     let cleanup;
     try {
@@ -275,8 +239,12 @@ function startView({ binding, el, parent, context, onend }) {
     signal.addEventListener("abort", end, { once: true });
   }
 
+  const end = () => controller.abort();
   if (signal.aborted) onend();
   else signal.addEventListener("abort", () => !hasRendered && onend(), { once: true });
+  if (!signal.aborted) binding.addView({ end, replace: () => !parent?.aborted && onreplace() }, signal);
+  // Also while it loads, and when it fails: the sheet goes with the view.
+  followCss(ours, el, signal, context.options.scopeCss ?? false);
   const rendered = Promise.race([run(), aborted(signal)]);
   rendered.catch(() => {});
   return {
@@ -285,7 +253,7 @@ function startView({ binding, el, parent, context, onend }) {
     rendered,
     /** Ends the view; resolves when its cleanups are done. Those of a render still pending run when it resolves. */
     async dispose() {
-      controller.abort();
+      end();
       await cleaned;
     },
   };
@@ -312,7 +280,7 @@ const shown = new WeakMap();
  * @returns {Promise<View>} when the widget has rendered, or has failed to
  */
 export async function renderWidget(options) {
-  const { widgetData, el, signal, profile, childWaitMs = CHILD_WAIT_MS, importModule } = options;
+  const { widgetData, el, signal, profile } = options;
   if (!el) throw new TypeError("renderWidget needs an element: el");
   if (!widgetData) throw new TypeError("renderWidget needs widgetData");
   const given = options.connection ?? options.websocket;
@@ -366,21 +334,26 @@ export async function renderWidget(options) {
       into.isOpening = false;
       const known = connection.widgetData(widgetId);
       const hasSource = (known?.esm_url ?? known?.esm) !== undefined;
-      const binding = bindingOf(connection, model, known && hasSource ? known : widgetData, importModule);
       into.view = startView({
-        binding,
+        binding: bindingOf(connection, model, known && hasSource ? known : widgetData, options),
         el: into.el,
         parent: over,
-        context: { connection, chain: [widgetId], childWaitMs, importModule },
+        context: { connection, chain: [widgetId], options },
         onend: () => into.frame.remove(),
+        onreplace: () => into === mount && showAgain(),
       });
-      followCss(model.scope(into.view.signal), el.ownerDocument, into.view.signal);
       await into.view.rendered;
     } catch (error) {
       const isOurs = error instanceof StageError;
       if (into.view?.signal.aborted || over.aborted) into.frame.remove();
       else fail(into, isOurs ? error.stage : "open", isOurs ? error.cause : error);
     }
+  }
+
+  function showAgain() {
+    mount.frame.remove();
+    mount = newMount();
+    filled = fill(mount);
   }
 
   async function dispose() {
@@ -398,13 +371,15 @@ export async function renderWidget(options) {
     (opened) => {
       if (connection.protocol !== "rdit.v1" || opened.widgetId !== widgetId) return;
       if (mount.isOpening || opened === mount.model) return;
-      mount.frame.remove();
-      mount = newMount();
-      void fill(mount);
+      showAgain();
     },
     { signal: over },
   );
-  await fill(mount);
+  let filled = fill(mount);
+  for (let awaited = null; awaited !== filled; ) {
+    awaited = filled;
+    await awaited;
+  }
   return {
     get model() {
       return mount.view?.model ?? null;
@@ -443,115 +418,4 @@ export function errorPanel(document, { widgetId, stage, message, error }) {
     panel.append(details);
   }
   return panel;
-}
-
-/** @type {WeakMap<Document, Map<string, { node: HTMLElement, users: number }>>} */
-const sheets = new WeakMap();
-
-/**
- * Puts CSS (text, or an http(s) URL) into the document once, however many ask for it.
- *
- * @param {Document} document
- * @param {string} css
- * @returns {() => void} gives it back; the last one to do so removes it
- */
-export function acquireCss(document, css) {
-  const known = sheets.get(document) ?? new Map();
-  sheets.set(document, known);
-  let sheet = known.get(css);
-  if (!sheet) {
-    /** @type {HTMLElement} */
-    let node;
-    if (isHttpUrl(css)) {
-      node = Object.assign(document.createElement("link"), { rel: "stylesheet", href: css });
-    } else {
-      node = document.createElement("style");
-      node.textContent = css;
-    }
-    node.setAttribute("data-rdit-css", "");
-    document.head.append(node);
-    sheet = { node, users: 0 };
-    known.set(css, sheet);
-  }
-  sheet.users += 1;
-  let isHeld = true;
-  return () => {
-    if (!isHeld) return;
-    isHeld = false;
-    sheet.users -= 1;
-    if (sheet.users > 0) return;
-    sheet.node.remove();
-    known.delete(css);
-  };
-}
-
-/** @param {ScopedModel} model @param {Document} document @param {AbortSignal} signal */
-function followCss(model, document, signal) {
-  let release = () => {};
-  function load() {
-    const css = model.get("_css");
-    const releaseOld = release;
-    // The new sheet comes before the old one goes: the widget is never seen without any.
-    release = typeof css === "string" && css !== "" ? acquireCss(document, css) : () => {};
-    releaseOld();
-  }
-  if (signal.aborted) return;
-  load();
-  model.on("change:_css", load);
-  signal.addEventListener("abort", () => release(), { once: true });
-}
-
-/**
- * Follows what a widget's state says about its element: `layout` (CSS properties, in snake_case), `_dom_classes` and
- * `tooltip`.
- *
- * @param {ScopedModel} model
- * @param {HTMLElement} el
- * @param {AbortSignal} signal
- */
-function applyStyles(model, el, signal) {
-  /** @type {string[]} */
-  let properties = [];
-  /** @type {string[]} */
-  let classes = [];
-
-  function layOut() {
-    const layout = model.get("layout");
-    for (const property of properties) el.style.removeProperty(property);
-    properties = [];
-    if (!isPlainObject(layout)) return;
-    for (const [key, value] of Object.entries(layout)) {
-      // Keys with a leading underscore name the layout model itself (`_model_name`, `_view_count`, ...).
-      if (!/^[a-z][a-z_]*$/.test(key) || (typeof value !== "string" && typeof value !== "number")) continue;
-      const property = key.replaceAll("_", "-");
-      el.style.setProperty(property, String(value));
-      properties.push(property);
-    }
-  }
-  function classify() {
-    const names = model.get("_dom_classes");
-    el.classList.remove(...classes);
-    classes = Array.isArray(names) ? names.filter((name) => typeof name === "string" && /^\S+$/.test(name)) : [];
-    el.classList.add(...classes);
-  }
-  function describeEl() {
-    const tooltip = model.get("tooltip");
-    if (typeof tooltip === "string" && tooltip !== "") el.title = tooltip;
-    else el.removeAttribute("title");
-  }
-
-  layOut();
-  classify();
-  if (model.get("tooltip") !== undefined) describeEl();
-  model.on("change:layout", layOut);
-  model.on("change:_dom_classes", classify);
-  model.on("change:tooltip", describeEl);
-  signal.addEventListener(
-    "abort",
-    () => {
-      for (const property of properties) el.style.removeProperty(property);
-      el.classList.remove(...classes);
-    },
-    { once: true },
-  );
 }

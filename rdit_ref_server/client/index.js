@@ -17,9 +17,10 @@
 /** @typedef {import("./model.js").ScopedModel} ScopedModel */
 
 export { connect, connectionOver } from "./connection.js";
-export { acquireCss, renderWidget } from "./host.js";
+export { renderWidget } from "./host.js";
 export { loadModule } from "./loader.js";
 export { createModel, WidgetModel } from "./model.js";
 export { createOutputs } from "./outputs.js";
 export { createEmitter } from "./emitter.js";
 export { deepEqual, fromWire, toWire } from "./binary.js";
+export { acquireCss } from "./styles.js";

@@ -34,12 +34,13 @@ function textOf(error) {
 /**
  * @param {Model} model
  * @param {() => () => void} hold keeps the connection from being idle while an answer is due
+ * @param {number} [limitMs] how long an answer is waited for, unless the caller says otherwise
  * @returns {Experimental}
  */
-export function experimentalOf(model, hold) {
+export function experimentalOf(model, hold, limitMs = INVOKE_TIMEOUT_MS) {
   return Object.freeze({
     /** @type {Experimental["invoke"]} */
-    async invoke(name, msg, { buffers = [], signal, timeoutMs = INVOKE_TIMEOUT_MS } = {}) {
+    async invoke(name, msg, { buffers = [], signal, timeoutMs = limitMs } = {}) {
       signal?.throwIfAborted();
       const id = newId();
       const waiting = new AbortController();
@@ -58,7 +59,8 @@ export function experimentalOf(model, hold) {
             else reject(new Error(`Command ${JSON.stringify(name)}: ${textOf(content.error)}`));
           });
           waiting.signal.addEventListener("abort", untap);
-          const question = { id, kind: "anywidget-command", name, msg };
+          // Python's end takes a question apart by its keys: one that is left out would be missed there.
+          const question = { id, kind: "anywidget-command", name, msg: msg ?? null };
           const isCarried = model.sendMessage(question, buffers, ({ code, message }) =>
             reject(Object.assign(new Error(`Command ${JSON.stringify(name)}: ${message} (${code})`), { code })),
           );

@@ -181,6 +181,8 @@ export function createModel(widgetId, state, channel, options = {}) {
   let heldMessages = [];
   /** "none" listens, the code is "starting", or all is "open". @type {"none" | "starting" | "open"} */
   let hearing = "none";
+  /** @type {Promise<unknown> | null} When the code has started. */
+  let awaited = null;
   /** @type {Set<(content: any, buffers: DataView[]) => void>} */
   const taps = new Set();
 
@@ -404,7 +406,10 @@ export function createModel(widgetId, state, channel, options = {}) {
     /** @param {Promise<unknown>} until */
     holdMessages(until) {
       hearing = "starting";
-      until.then(hear, hear);
+      awaited = until;
+      // The code may have been replaced meanwhile: then its successor is who starts.
+      const isReady = () => awaited === until && hear();
+      until.then(isReady, isReady);
     },
     sendMessage,
     close() {

@@ -103,6 +103,8 @@ export function startPage(options = {}) {
   let rendering = new Set();
   /** Outputs that came before the stream was done, by id. @type {Map<number, any>} */
   const early = new Map();
+  /** Properties of which it was said that Python does not have them. @type {Set<string>} */
+  const undeclared = new Set();
   /** @type {any} */
   let stream = null;
   /** @type {any} */
@@ -227,6 +229,7 @@ export function startPage(options = {}) {
     for (const notice of notices.querySelectorAll(isAskedFor ? ".rdit-notice" : ".rdit-notice:not([data-topic])")) {
       notice.remove();
     }
+    undeclared.clear();
     runLifetime.abort();
     runLifetime = new AbortController();
     outputs.clear();
@@ -377,15 +380,26 @@ export function startPage(options = {}) {
   });
   connection.on("error", (fault) => {
     if (fault.code === "listener_failed") recordError("listener", fault.error);
-    else {
+    else if (!isKnownUnknown(fault)) {
       const text = noticeOf(fault);
       if (text !== null) notify(text);
     }
   });
+
+  /**
+   * Whether it was said before that Python does not have the property: a widget may save one with every move.
+   *
+   * @param {import("./model.js").Fault} fault
+   */
+  function isKnownUnknown({ code, widget_id: widgetId, property }) {
+    if (code !== "unknown_property") return false;
+    const key = JSON.stringify([widgetId, property]);
+    const isKnown = undeclared.has(key);
+    undeclared.add(key);
+    return isKnown;
+  }
+
   connection.on("restarted", (restarted) => notify(restartNotice(restarted), "restarted"));
-  connection.on("source", ({ widgetId }) =>
-    console.info(`[rdit] widget ${widgetId}: its module changed; it is loaded when the widget is shown again`),
-  );
 
   /** @param {{ code: number, message: string } | null} failure */
   function showFailure(failure) {

@@ -33,12 +33,12 @@ for (const [name, value, base64] of /** @type {[string, unknown, string][]} */ (
   ["a SharedArrayBuffer", new SharedArrayBuffer(2), "AAA="],
   ["an empty buffer", new ArrayBuffer(0), ""],
 ])) {
-  test(`${name} is sent as exactly its own bytes`, () => {
+  test(`${name} is sent as exactly its own bytes [afm 60 61]`, () => {
     assert.equal(wire({ deep: [value] }), JSON.stringify({ deep: [{ $b64: base64 }] }));
   });
 }
 
-test("bytes come back as a DataView at the same path", () => {
+test("bytes come back as a DataView at the same path [afm 59]", () => {
   const value = fromWire({ a: [{ $b64: "AQID" }], b: 1 });
   assert.ok(value.a[0] instanceof DataView);
   assert.deepEqual([...bytesOf(value.a[0])], [1, 2, 3]);
@@ -72,7 +72,7 @@ test("base64 survives every byte and sizes around the chunk", () => {
   }
 });
 
-test("functions and symbols throw a DataCloneError that names the path", () => {
+test("functions and symbols throw a DataCloneError that names the path [afm 57]", () => {
   assert.throws(() => toWire(() => {}), { name: "DataCloneError" });
   assert.throws(() => toWire({ a: [1, Symbol("x")] }), { name: "DataCloneError", message: /\$\.a\[1\]/ });
 });
@@ -100,7 +100,7 @@ test("depth is limited in both directions", () => {
   assert.throws(() => fromWire(nest(100_000)), RangeError);
 });
 
-test("toJSON is honoured", () => {
+test("toJSON is honoured [afm 57]", () => {
   assert.equal(wire({ at: new Date(0) }), '{"at":"1970-01-01T00:00:00.000Z"}');
   assert.equal(wire([{ toJSON: () => ({ a: 1 }) }]), '[{"a":1}]');
 });
@@ -110,7 +110,7 @@ test("a BigInt is a number while a number can hold it", () => {
   assert.throws(() => toWire(2n ** 64n), { name: "DataCloneError" });
 });
 
-test("a snapshot does not see later changes", () => {
+test("a snapshot does not see later changes [afm 57]", () => {
   const value = { list: [1] };
   const snapshot = toWire(value);
   value.list.push(2);

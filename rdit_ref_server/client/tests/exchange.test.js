@@ -70,7 +70,7 @@ describe("edits", () => {
     assert.deepEqual(idles, [false, true]);
   });
 
-  test("while two edits of a property are unanswered, later ones merge", () => {
+  test("while two edits of a property are unanswered, later ones merge [afm 53]", () => {
     const { exchange, wire } = live();
     for (let n = 1; n <= 10; n += 1) exchange.sendUpdate("w1", "n", n);
     assert.equal(MAX_UNANSWERED_PER_SLOT, 2);
@@ -101,7 +101,7 @@ describe("edits", () => {
     assert.equal(wire.frames.length, 50);
   });
 
-  test("offline edits wait as the latest value per property and leave in the order of their last edit", () => {
+  test("offline edits wait as the latest value per property and leave in the order of their last edit [afm 56]", () => {
     const { exchange, wire } = down();
     exchange.sendUpdate("w1", "a", 1);
     exchange.sendUpdate("w1", "b", 1);
@@ -287,7 +287,7 @@ describe("edits", () => {
 });
 
 describe("values from Python", () => {
-  test("a push reaches the model, bytes as DataView", () => {
+  test("a push reaches the model, bytes as DataView [afm 59]", () => {
     const { exchange, wire } = live();
     const model = exchange.open({ widget_id: "w1", model: { n: 1 } });
     wire.push("w1", "n", { bytes: { $b64: "AQID" } });

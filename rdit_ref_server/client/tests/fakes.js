@@ -4,7 +4,7 @@ import { resolveObjectURL } from "node:buffer";
 
 import { JSDOM } from "jsdom";
 
-import { decodeFrame } from "../frames.js";
+import { decodeFrame, encodeFrame } from "../frames.js";
 
 const WELCOME = {
   type: "welcome",
@@ -80,10 +80,12 @@ export function fakeNetwork() {
       this.sync({ open: Object.entries(widgets).map(([id, values]) => opened(id, values)) });
     }
 
-    /** @param {object} fields */
+    /** @param {object} fields bytes in them travel as bytes */
     sync(fields) {
       this.#frame += 1;
-      this.say({ type: "sync", frame: this.#frame, rev: 50, ack: 0, ...fields });
+      const frame = encodeFrame({ type: "sync", frame: this.#frame, rev: 50, ack: 0, ...fields });
+      const data = typeof frame === "string" ? frame : frame.buffer;
+      this.dispatchEvent(new MessageEvent("message", { data }));
     }
 
     /** What was sent in rdit/1, but for acknowledgements of state. @returns {any[]} */

@@ -2,75 +2,19 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
-import { connect, connectionOver } from "../connection.js";
-import { acquireCss, renderWidget } from "../host.js";
-import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, settle } from "./fakes.js";
-
-/** @typedef {import("../host.js").RenderOptions} RenderOptions */
-/** @typedef {import("../host.js").WidgetFailure} WidgetFailure */
-
-/** Widget modules of these tests report here. @type {any} */
-const probe = ((/** @type {any} */ (globalThis)).probe = {});
-const LOG = "const log = (...entry) => globalThis.probe.log.push(entry.join(' '));";
+import { connectionOver } from "../connection.js";
+import { renderWidget } from "../host.js";
+import { acquireCss } from "../styles.js";
+import { captureConsole, fakeNetwork, settle } from "./fakes.js";
+import { LOG, makeWorld, probe } from "./world.js";
 
 /** @type {ReturnType<typeof makeWorld>} */
 let world;
 beforeEach(() => {
-  for (const key of Object.keys(probe)) delete probe[key];
-  probe.log = [];
   world = makeWorld();
+  world.network.last.accept();
 });
-afterEach(() => {
-  world.connection.close();
-  world.dom.window.close();
-});
-
-function makeWorld() {
-  const page = fakePage();
-  const network = fakeNetwork();
-  const clock = fakeClock();
-  const connection = connect("ws://test/ws/widgets", {
-    WebSocket: network.WebSocket,
-    setTimeout: clock.setTimeout,
-    clearTimeout: clock.clearTimeout,
-    window: null,
-    document: null,
-  });
-  network.last.accept();
-  const imports = fakeImports();
-  /** @type {WidgetFailure[]} */
-  const failures = [];
-  function place() {
-    const el = page.document.createElement("div");
-    page.document.body.append(el);
-    return el;
-  }
-  return {
-    ...page,
-    network,
-    clock,
-    connection,
-    imports,
-    failures,
-    place,
-    /**
-     * @param {string} esm
-     * @param {{ id?: string, state?: Record<string, any>, css?: string } & Partial<RenderOptions>} [options]
-     */
-    async show(esm, { id = "w1", state = {}, css, ...options } = {}) {
-      const el = options.el ?? place();
-      const view = await renderWidget({
-        widgetData: { widget_id: id, esm: `${LOG}\n${esm}`, css, model: state },
-        el,
-        connection,
-        importModule: imports.importModule,
-        onerror: (failure) => failures.push(failure),
-        ...options,
-      });
-      return { view, el };
-    },
-  };
-}
+afterEach(() => world.end());
 
 describe("rendering", () => {
   test("the counter of the first design counts, sends, and follows Python", async () => {
@@ -102,7 +46,7 @@ describe("rendering", () => {
     assert.equal(view.failure, null);
   });
 
-  test("props are those of the AFM contract", async () => {
+  test("props are those of the AFM contract [afm 11 19]", async () => {
     await world.show(`export default {
       initialize(props) { log('initialize', Object.keys(props).sort()) },
       render(props) { log('render', Object.keys(props).sort()); globalThis.probe.props = props; },
@@ -112,7 +56,7 @@ describe("rendering", () => {
     assert.equal(typeof probe.props.host.getWidget, "function");
   });
 
-  test("initialize runs once before any view and is awaited; views share the model and have elements of their own", async () => {
+  test("initialize runs once before any view and is awaited; views share the model and have elements of their own [afm 10 18]", async () => {
     const esm = `export default {
       async initialize({ model }) { log('begin'); await null; await null; model.set('n', 1); log('end') },
       render({ model, el }) { log('render', model.get('n')); el.textContent = 'view' },
@@ -124,14 +68,14 @@ describe("rendering", () => {
     assert.equal(world.imports.urls.length, 1);
   });
 
-  test("two widgets of one module have instances of their own", async () => {
+  test("two widgets of one module have instances of their own [afm 3]", async () => {
     const esm = "let n = 0; export default { render({ el }) { n += 1; el.textContent = String(n) } }";
     const one = await world.show(esm, { id: "w1" });
     const two = await world.show(esm, { id: "w2" });
     assert.deepEqual([one.view.el.textContent, two.view.el.textContent], ["1", "1"]);
   });
 
-  test("el is emptied, and the view is inside an element that names the widget", async () => {
+  test("el is emptied, and the view is inside an element that names the widget [afm 20]", async () => {
     const el = world.place();
     el.textContent = "old";
     const { view } = await world.show("export default { render({ el }) { el.textContent = 'new' } }", { id: "3.1", el });
@@ -140,7 +84,7 @@ describe("rendering", () => {
     assert.equal(view.el.hasAttribute("data-widget-id"), false);
   });
 
-  test("a headless widget has a view with nothing in it", async () => {
+  test("a headless widget has a view with nothing in it [afm 6]", async () => {
     const { view } = await world.show("export default { initialize() { log('initialize') } }");
     assert.equal(view.failure, null);
     assert.equal(view.el.childNodes.length, 0);
@@ -214,7 +158,7 @@ describe("lifetimes", () => {
     destroy({ model, el }) { log('destroy', typeof model.get, el.tagName) },
   }`;
 
-  test("disposing a view ends its signal, cleanups, destroy, listeners and element, and leaves the model", async () => {
+  test("disposing a view ends its signal, cleanups, destroy, listeners and element, and leaves the model [afm 21 22 24 50]", async () => {
     const { view, el } = await world.show(CLEANING, { state: { n: 0 } });
     await view.dispose();
     assert.deepEqual(probe.log, ["view signal", "view cleanup true", "view cleanup done", "destroy function DIV"]);
@@ -226,7 +170,7 @@ describe("lifetimes", () => {
     assert.equal(probe.log.filter((/** @type {string} */ line) => line === "view cleanup done").length, 1);
   });
 
-  test("closing the model ends its views and initialize's cleanup", async () => {
+  test("closing the model ends its views and initialize's cleanup [afm 13 22]", async () => {
     const { el } = await world.show(CLEANING, { state: { n: 0 } });
     world.connection.closeModel("w1");
     await settle();
@@ -237,7 +181,7 @@ describe("lifetimes", () => {
     assert.equal(probe.log.length, 6);
   });
 
-  test("the caller's signal ends the view", async () => {
+  test("the caller's signal ends the view [afm 22]", async () => {
     const controller = new AbortController();
     const { el } = await world.show(CLEANING, { signal: controller.signal });
     controller.abort();
@@ -255,7 +199,7 @@ describe("lifetimes", () => {
     assert.deepEqual(probe.log, []);
   });
 
-  test("a view that ends while its render is pending is cleaned up when that resolves", async () => {
+  test("a view that ends while its render is pending is cleaned up when that resolves [afm 21 23]", async () => {
     const controller = new AbortController();
     probe.gate = new Promise((resolve) => (probe.open = resolve));
     const shown = world.show(
@@ -272,7 +216,7 @@ describe("lifetimes", () => {
     assert.deepEqual(probe.log, ["render", "late cleanup"]);
   });
 
-  test("a model that ends while its initialize is pending is cleaned up when that resolves", async () => {
+  test("a model that ends while its initialize is pending is cleaned up when that resolves [afm 13]", async () => {
     probe.gate = new Promise((resolve) => (probe.open = resolve));
     const shown = world.show(`export default {
       async initialize() { await globalThis.probe.gate; return () => log('late cleanup') },
@@ -287,7 +231,7 @@ describe("lifetimes", () => {
     assert.equal(view.failure, null);
   });
 
-  test("an error in a cleanup is logged and stops nothing", async (t) => {
+  test("an error in a cleanup is logged and stops nothing [afm 24]", async (t) => {
     const lines = captureConsole(t);
     const { view } = await world.show(`export default {
       render() { return () => { throw new Error('bad cleanup') } },
@@ -383,7 +327,7 @@ describe("lifetimes", () => {
     });
   }
 
-  test("off() in one view leaves the other views and the host's own listeners alone", async () => {
+  test("off() in one view leaves the other views and the host's own listeners alone [afm 46]", async () => {
     const esm = `export default { render({ model, el }) {
       model.on('change:n', () => { el.textContent = String(model.get('n')) });
       if (!globalThis.probe.first) { globalThis.probe.first = true; globalThis.probe.off = () => model.off() }
@@ -407,7 +351,7 @@ describe("failures", () => {
     ["render", "export default { render({ el }) { el.textContent = 'half'; throw new Error('<b>boom</b>') } }"],
     ["render", "export default { async render() { await null; throw 'a text' } }"],
   ]) {
-    test(`a failure in ${stage} of "${esm}" is shown in place and reported, and siblings live`, async () => {
+    test(`a failure in ${stage} of "${esm}" is shown in place and reported, and siblings live [afm 7]`, async () => {
       const [bad, good] = await Promise.all([
         world.show(esm, { id: "bad<i>" }),
         world.show("export default { render({ el }) { el.textContent = 'alive' } }", { id: "good" }),
@@ -434,7 +378,7 @@ describe("failures", () => {
     assert.match(lines.error[0], /w1 failed \(render\).*boom/);
   });
 
-  test("each view of a widget that failed to initialize shows why, and it was tried once", async () => {
+  test("each view of a widget that failed to initialize shows why, and it was tried once [afm 17]", async () => {
     const esm = "export default { initialize() { log('try'); throw new Error('boom') } }";
     const one = await world.show(esm);
     const two = await world.show(esm);
@@ -479,7 +423,7 @@ describe("composition", () => {
   const IDLE = "export default { render({ host }) { globalThis.probe.host = host } }";
 
   for (const prefix of ["anywidget:", "IPY_MODEL_"]) {
-    test(`a child named by ${prefix}<id> is initialized, exported and rendered into the parent's element`, async () => {
+    test(`a child named by ${prefix}<id> is initialized, exported and rendered into the parent's element [afm 20 69 70 72]`, async () => {
       world.connection.open({ widget_id: "child", esm: `${LOG}\n${CHILD}`, model: { n: 3 } });
       const { el, view } = await world.show(PARENT, { id: "parent", state: { child: `${prefix}child` } });
       assert.equal(probe.widget.exports.double(4), 8);
@@ -493,7 +437,7 @@ describe("composition", () => {
     });
   }
 
-  test("a child's own signal ends the child alone", async () => {
+  test("a child's own signal ends the child alone [afm 72]", async () => {
     world.connection.open({ widget_id: "child", esm: `${LOG}\n${CHILD}`, model: { n: 3 } });
     await world.show(IDLE, { id: "parent" });
     const widget = await probe.host.getWidget("anywidget:child");
@@ -504,7 +448,7 @@ describe("composition", () => {
     assert.deepEqual(probe.log, ["child signal", "child cleanup"]);
   });
 
-  test("a child that opens later is waited for", async () => {
+  test("a child that opens later is waited for [afm 71]", async () => {
     const shown = world.show(PARENT, { id: "parent", state: { child: "anywidget:child" } });
     await settle();
     world.connection.open({ widget_id: "child", esm: `${LOG}\n${CHILD}`, model: { n: 1 } });
@@ -512,7 +456,7 @@ describe("composition", () => {
     assert.equal(el.textContent, "kept, child 1");
   });
 
-  test("a child that never opens rejects after the option's time, with the id", async () => {
+  test("a child that never opens rejects after the option's time, with the id [afm 71]", async () => {
     await world.show(IDLE, { id: "parent", childWaitMs: 50 });
     const [widget, model] = [probe.host.getWidget("anywidget:never"), probe.host.getModel("anywidget:never")];
     world.clock.advance(50);
@@ -521,7 +465,7 @@ describe("composition", () => {
   });
 
   for (const ref of ["child", "anywidget:", "", null, undefined, 7, { a: 1 }]) {
-    test(`the reference ${JSON.stringify(ref)} is refused with its value`, async () => {
+    test(`the reference ${JSON.stringify(ref)} is refused with its value [afm 71]`, async () => {
       await world.show(IDLE, { id: "parent" });
       const shown = ref === undefined ? "undefined" : JSON.stringify(ref);
       const matches = (/** @type {Error} */ error) => error.message.includes(shown);
@@ -530,7 +474,7 @@ describe("composition", () => {
     });
   }
 
-  test("a child that failed to initialize rejects at once, naming the reference and the cause", async () => {
+  test("a child that failed to initialize rejects at once, naming the reference and the cause [afm 17 71]", async () => {
     world.connection.open({
       widget_id: "child",
       esm: "export default { initialize() { throw new Error('boom') } }",
@@ -540,7 +484,7 @@ describe("composition", () => {
     await assert.rejects(probe.host.getWidget("anywidget:child"), /"anywidget:child" failed: boom/);
   });
 
-  test("a child whose render throws rejects in the parent's hands", async () => {
+  test("a child whose render throws rejects in the parent's hands [afm 70]", async () => {
     world.connection.open({
       widget_id: "child",
       esm: "export default { render() { throw new Error('boom') } }",
@@ -551,13 +495,13 @@ describe("composition", () => {
     assert.match(view.failure?.message ?? "", /boom/);
   });
 
-  test("a circle of widgets is an error that shows it", async () => {
+  test("a circle of widgets is an error that shows it [afm 75]", async () => {
     world.connection.open({ widget_id: "b", esm: PARENT, model: { child: "anywidget:a" } });
     const { view } = await world.show(PARENT, { id: "a", state: { child: "anywidget:b" } });
     assert.match(view.failure?.message ?? "", /a -> b -> a/);
   });
 
-  test("getModel gives a model whose listeners go with the view that asked", async () => {
+  test("getModel gives a model whose listeners go with the view that asked [afm 51 73]", async () => {
     const child = world.connection.open({ widget_id: "child", model: { n: 0 } });
     const { view } = await world.show(IDLE, { id: "parent" });
     const model = await probe.host.getModel("anywidget:child");
@@ -573,7 +517,7 @@ describe("styles", () => {
   const styles = () => [...world.document.head.querySelectorAll("style")].map((style) => style.textContent);
   const EMPTY = "export default { render() {} }";
 
-  test("css is loaded once however many views have it, and goes with the last one", async () => {
+  test("css is loaded once however many views have it, and goes with the last one [afm 8]", async () => {
     const one = await world.show(EMPTY, { id: "w1", css: "a {}" });
     const two = await world.show(EMPTY, { id: "w2", css: "a {}" });
     const other = await world.show(EMPTY, { id: "w3", css: "b {}" });
@@ -585,7 +529,7 @@ describe("styles", () => {
     assert.deepEqual(styles(), []);
   });
 
-  test("a changed _css replaces the style", async () => {
+  test("a changed _css replaces the style [afm 8 9]", async () => {
     const { view } = await world.show(EMPTY, { css: "a {}" });
     world.network.last.push("w1", "_css", "b {}");
     assert.deepEqual(styles(), ["b {}"]);
@@ -626,7 +570,7 @@ describe("styles", () => {
     });
   }
 
-  test("css by URL is a link", async () => {
+  test("css by URL is a link [afm 8]", async () => {
     const { view } = await world.show(EMPTY, { css: "https://cdn.test/a.css" });
     const links = () => [...world.document.head.querySelectorAll("link")].map((link) => link.getAttribute("href"));
     assert.deepEqual(links(), ["https://cdn.test/a.css"]);
@@ -648,7 +592,7 @@ describe("styles", () => {
     assert.deepEqual(styles(), []);
   });
 
-  test("layout is applied to the view's element and followed", async () => {
+  test("layout is applied to the view's element and followed [afm J1]", async () => {
     const { view } = await world.show(EMPTY, {
       state: { layout: { width: "50px", max_height: "9px", _view_name: "LayoutView", flex: null, "b;ad": "x", margin: {} } },
     });
@@ -659,7 +603,7 @@ describe("styles", () => {
     assert.equal(view.el.style.length, 0);
   });
 
-  test("_dom_classes and tooltip are applied and followed, and the widget's own classes stay", async () => {
+  test("_dom_classes and tooltip are applied and followed, and the widget's own classes stay [afm J1]", async () => {
     const { view } = await world.show("export default { render({ el }) { el.classList.add('own') } }", {
       state: { _dom_classes: ["one", "two words", 3], tooltip: "hint" },
     });

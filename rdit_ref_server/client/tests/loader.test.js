@@ -10,17 +10,17 @@ function load(esm, more = {}) {
   return loadModule({ esm, widgetId: "w1", importModule: fakeImports().importModule, ...more });
 }
 
-test("a default export that is an object is the definition", async () => {
+test("a default export that is an object is the definition [afm 2]", async () => {
   const definition = await load("export default { render() { return 1 }, extra: 2 }");
   assert.equal(definition.render?.({}), 1);
 });
 
-test("only initialize, or only render, is enough", async () => {
+test("only initialize, or only render, is enough [afm 6]", async () => {
   assert.equal(typeof (await load("export default { initialize() {} }")).initialize, "function");
   assert.equal(typeof (await load("export default { render() {} }")).render, "function");
 });
 
-test("a default export that is a function is called once per load, an async one is awaited", async () => {
+test("a default export that is a function is called once per load, an async one is awaited [afm 2]", async () => {
   const text = `
     let calls = 0;
     export default async () => { calls += 1; await null; return { render: () => calls } };
@@ -28,13 +28,13 @@ test("a default export that is a function is called once per load, an async one 
   assert.equal((await load(text)).render?.({}), 1);
 });
 
-test("an own module instance per load", async () => {
+test("an own module instance per load [afm 3]", async () => {
   const text = "let n = 0; export default { render: () => ++n }";
   const [one, two] = [await load(text), await load(text)];
   assert.deepEqual([one.render?.({}), one.render?.({}), two.render?.({})], [1, 2, 1]);
 });
 
-test("a named render without a default works with one warning, and a named initialize is ignored then", async (t) => {
+test("a named render without a default works with one warning, and a named initialize is ignored then [afm 4]", async (t) => {
   const lines = captureConsole(t);
   const definition = await load("export const render = () => 1, initialize = () => 2");
   assert.equal(definition.render?.({}), 1);
@@ -58,7 +58,7 @@ for (const text of [
   "export default () => undefined",
   "export default { render: 'text' }",
 ]) {
-  test(`"${text}" fails with the rule`, async () => {
+  test(`"${text}" fails with the rule [afm 5]`, async () => {
     await assert.rejects(load(text), { name: "TypeError", message: /w1 .*a widget's module has a default export/ });
   });
 }
@@ -67,7 +67,7 @@ test("no code at all fails by name", async () => {
   await assert.rejects(loadModule({ widgetId: "w1" }), /w1 has no code/);
 });
 
-test("errors of the module and of its function come through", async () => {
+test("errors of the module and of its function come through [afm 7]", async () => {
   await assert.rejects(load("throw new RangeError('at the top')"), { name: "RangeError", message: "at the top" });
   await assert.rejects(load("export default () => { throw new RangeError('inside') }"), { message: "inside" });
 });
@@ -91,7 +91,7 @@ test("an id with other characters stays inside the fragment", async () => {
   assert.deepEqual(imports.urls, ["http://test/esm/a.js#a%23b%20c"]);
 });
 
-test("esm that is an http(s) URL is imported by it", async () => {
+test("esm that is an http(s) URL is imported by it [afm 1]", async () => {
   const text = "export default { render() {} }";
   const imports = fakeImports({ "https://cdn.test/w.js": text, "http://cdn.test/w.js": text });
   for (const esm of ["https://cdn.test/w.js", "http://cdn.test/w.js", "https://cdn.test/w.js#mine"]) {
@@ -100,7 +100,7 @@ test("esm that is an http(s) URL is imported by it", async () => {
   assert.deepEqual(imports.urls, ["https://cdn.test/w.js#w1", "http://cdn.test/w.js#w1", "https://cdn.test/w.js#mine"]);
 });
 
-test("text is imported from a blob that is gone afterwards, also when it fails", async () => {
+test("text is imported from a blob that is gone afterwards, also when it fails [afm 1]", async () => {
   for (const text of ["export default { render() {} }", "syntax error"]) {
     const imports = fakeImports();
     await loadModule({ esm: text, widgetId: "w1", importModule: imports.importModule }).catch(() => {});

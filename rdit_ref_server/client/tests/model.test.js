@@ -16,7 +16,7 @@ function makeModel(state = {}, options = {}) {
 }
 
 describe("createModel: get and set", () => {
-  test("the state is copied from the caller's object", () => {
+  test("the state is copied from the caller's object [afm 27]", () => {
     const state = { a: 1 };
     const { model } = makeModel(state);
     state.a = 2;
@@ -24,12 +24,12 @@ describe("createModel: get and set", () => {
     assert.equal(model.get("nothing"), undefined);
   });
 
-  test("get gives the stored object itself", () => {
+  test("get gives the stored object itself [afm 28]", () => {
     const list = [1];
     assert.equal(makeModel({ list }).model.get("list"), list);
   });
 
-  test("set is visible at once and sent by save_changes only", () => {
+  test("set is visible at once and sent by save_changes only [afm 29 52]", () => {
     const { model, channel } = makeModel({ a: 1 });
     model.set("a", 2);
     assert.equal(model.get("a"), 2);
@@ -38,7 +38,7 @@ describe("createModel: get and set", () => {
     assert.deepEqual(channel.updates, [["w1", "a", 2]]);
   });
 
-  test("set fires change:<key> first, then one plain change", () => {
+  test("set fires change:<key> first, then one plain change [afm 30 41]", () => {
     const { model } = makeModel({ a: 1 });
     /** @type {string[]} */
     const seen = [];
@@ -48,7 +48,7 @@ describe("createModel: get and set", () => {
     assert.deepEqual(seen, ["change:a 2", "change"]);
   });
 
-  test("an equal primitive or an equal different object fires nothing and saves nothing", () => {
+  test("an equal primitive or an equal different object fires nothing and saves nothing [afm 31]", () => {
     const { model, channel } = makeModel({ n: 1, list: [1, { a: 2 }], nan: NaN });
     model.on("change", () => assert.fail("fired"));
     model.set("n", 1);
@@ -58,7 +58,7 @@ describe("createModel: get and set", () => {
     assert.deepEqual(channel.updates, []);
   });
 
-  test("the same object set again fires and is sent", () => {
+  test("the same object set again fires and is sent [afm 32]", () => {
     const { model, channel } = makeModel({ list: [1] });
     let fired = 0;
     model.on("change:list", () => (fired += 1));
@@ -95,7 +95,7 @@ describe("createModel: get and set", () => {
     assert.deepEqual(channel.updates, []);
   });
 
-  test("a key that nobody declared is kept and sent", () => {
+  test("a key that nobody declared is kept and sent [afm 33]", () => {
     const { model, channel } = makeModel();
     model.set("extra", 1);
     model.save_changes();
@@ -104,7 +104,7 @@ describe("createModel: get and set", () => {
   });
 
   for (const profile of /** @type {const} */ (["compat", "strict"])) {
-    test(`an object sets several keys, with one warning (${profile})`, (t) => {
+    test(`an object sets several keys, with one warning (${profile}) [afm 34]`, (t) => {
       const lines = captureConsole(t);
       const { model, channel } = makeModel({ a: 1, b: 1 }, { profile });
       /** @type {unknown[]} */
@@ -123,7 +123,7 @@ describe("createModel: get and set", () => {
     });
   }
 
-  test("set to undefined is null, with one warning", (t) => {
+  test("set to undefined is null, with one warning [afm 35]", (t) => {
     const lines = captureConsole(t);
     const { model, channel } = makeModel({ a: 1, b: 1 });
     model.set("a", undefined);
@@ -149,7 +149,7 @@ describe("createModel: get and set", () => {
     assert.equal(/** @type {any} */ ({}).polluted, undefined);
   });
 
-  test("_esm and _css are readable, and change:_css fires", () => {
+  test("_esm and _css are readable, and change:_css fires [afm 40]", () => {
     const { model } = makeModel({ _esm: "esm/abc.js", _css: "a {}" });
     /** @type {string[]} */
     const seen = [];
@@ -161,7 +161,7 @@ describe("createModel: get and set", () => {
 });
 
 describe("createModel: saving", () => {
-  test("only changed keys are sent, each once, and nothing the second time", () => {
+  test("only changed keys are sent, each once, and nothing the second time [afm 52]", () => {
     const { model, channel } = makeModel({ a: 1, b: 1, c: 1 });
     model.set("b", 2);
     model.set("a", 2);
@@ -174,7 +174,7 @@ describe("createModel: saving", () => {
     ]);
   });
 
-  test("save_changes with nothing changed sends nothing", () => {
+  test("save_changes with nothing changed sends nothing [afm 52]", () => {
     const { model, channel } = makeModel({ a: 1 });
     model.save_changes();
     assert.deepEqual(channel.updates, []);
@@ -201,13 +201,13 @@ describe("createModel: saving", () => {
     ]);
   });
 
-  test("with autosave set sends at once", () => {
+  test("with autosave set sends at once [afm 58]", () => {
     const { model, channel } = makeModel({ a: 1 }, { autosave: true });
     model.set("a", 2);
     assert.deepEqual(channel.updates, [["w1", "a", 2]]);
   });
 
-  test("a nested set in a listener works, is saved, and plain change comes after it", () => {
+  test("a nested set in a listener works, is saved, and plain change comes after it [afm 39]", () => {
     const { model, channel } = makeModel({ a: 1, b: 1 });
     /** @type {unknown[]} */
     const seen = [];
@@ -238,7 +238,7 @@ describe("createModel: saving", () => {
 });
 
 describe("createModel: updates from Python", () => {
-  test("an update of several keys is stored whole before the first event", () => {
+  test("an update of several keys is stored whole before the first event [afm 36]", () => {
     const { model } = makeModel({ a: 1, b: 1 });
     /** @type {unknown[]} */
     const seen = [];
@@ -252,7 +252,7 @@ describe("createModel: updates from Python", () => {
     assert.deepEqual(seen, [["a", 2], ["b", 2], "change"]);
   });
 
-  test("an update equal to the present value fires nothing and keeps the object", () => {
+  test("an update equal to the present value fires nothing and keeps the object [afm 37]", () => {
     const list = [1];
     const { model } = makeModel({ list });
     model.on("change", () => assert.fail("fired"));
@@ -260,7 +260,7 @@ describe("createModel: updates from Python", () => {
     assert.equal(model.get("list"), list);
   });
 
-  test("a set not yet saved loses to a later update from Python", () => {
+  test("a set not yet saved loses to a later update from Python [afm 38]", () => {
     const { model, channel } = makeModel({ a: 1, b: 1 });
     model.set("a", 2);
     model.set("b", 2);
@@ -277,7 +277,7 @@ describe("createModel: updates from Python", () => {
     assert.deepEqual(channel.updates, []);
   });
 
-  test("null for a key that was not there fires", () => {
+  test("null for a key that was not there fires [afm 35]", () => {
     const { model } = makeModel();
     let fired = 0;
     model.on("change:a", () => (fired += 1));
@@ -287,7 +287,7 @@ describe("createModel: updates from Python", () => {
 });
 
 describe("createModel: events", () => {
-  test("compat passes Backbone's arguments", () => {
+  test("compat passes Backbone's arguments [afm 42]", () => {
     const { model } = makeModel({ a: 1 });
     const scoped = model.scope();
     /** @type {unknown[][]} */
@@ -306,7 +306,7 @@ describe("createModel: events", () => {
     );
   });
 
-  test("strict passes none", () => {
+  test("strict passes none [afm 42]", () => {
     const { model } = makeModel({ a: 1 }, { profile: "strict" });
     /** @type {unknown[][]} */
     const seen = [];
@@ -321,7 +321,7 @@ describe("createModel: events", () => {
     ["compat", 0],
     ["strict", 2],
   ])) {
-    test(`several names in one string and "all" work (${profile}: ${warnings} warnings)`, (t) => {
+    test(`several names in one string and "all" work (${profile}: ${warnings} warnings) [afm 45]`, (t) => {
       const lines = captureConsole(t);
       const { model } = makeModel({ a: 1, b: 1 }, { profile });
       /** @type {unknown[]} */
@@ -337,7 +337,7 @@ describe("createModel: events", () => {
     });
   }
 
-  test("the same callback registered twice runs twice", () => {
+  test("the same callback registered twice runs twice [afm 44]", () => {
     const { model } = makeModel({ a: 1 });
     let runs = 0;
     const callback = () => (runs += 1);
@@ -347,7 +347,7 @@ describe("createModel: events", () => {
     assert.equal(runs, 2);
   });
 
-  test("a callback removed during an emit still runs in that round", () => {
+  test("a callback removed during an emit still runs in that round [afm 47]", () => {
     const { model } = makeModel({ a: 1 });
     let runs = 0;
     const second = () => (runs += 1);
@@ -358,7 +358,7 @@ describe("createModel: events", () => {
     assert.equal(runs, 1);
   });
 
-  test("a listener that throws stops neither the others nor the save, and is logged and reported", (t) => {
+  test("a listener that throws stops neither the others nor the save, and is logged and reported [afm 48 49]", (t) => {
     const lines = captureConsole(t);
     const { model, channel, faults } = makeModel({ a: 1 });
     let isReached = false;
@@ -396,7 +396,7 @@ describe("createModel: scopes", () => {
     ["off()", (m) => m.off()],
     ["off(null, callback)", (m, cb) => m.off(null, cb)],
   ])) {
-    test(`${how} drops only this hook's listeners`, () => {
+    test(`${how} drops only this hook's listeners [afm 46]`, () => {
       const { model } = makeModel({ a: 1 });
       const [mine, theirs] = [model.scope(), model.scope()];
       /** @type {string[]} */
@@ -411,7 +411,7 @@ describe("createModel: scopes", () => {
     });
   }
 
-  test("an abort takes the listeners along, and none can be added after it", () => {
+  test("an abort takes the listeners along, and none can be added after it [afm 50]", () => {
     const { model } = makeModel({ a: 1 });
     const controller = new AbortController();
     const scoped = model.scope(controller.signal);
@@ -447,7 +447,7 @@ describe("createModel: scopes", () => {
     assert.equal(get("a"), 2);
   });
 
-  test("widget_manager gives scoped models, or says that there are none", async () => {
+  test("widget_manager gives scoped models, or says that there are none [afm 73]", async () => {
     const other = makeModel({ x: 1 }).model;
     const { model } = makeModel({}, { widgetManager: { get_model: async () => other } });
     const controller = new AbortController();
@@ -480,7 +480,7 @@ describe("WidgetModel", () => {
     return { model, frames };
   }
 
-  test("set sends a widget_update at once, exactly as the wire spells it", () => {
+  test("set sends a widget_update at once, exactly as the wire spells it [afm 58]", () => {
     const { model, frames } = make({ rows: [] });
     model.set("rows", [0, 2, 5]);
     assert.deepEqual(frames, ['{"type":"widget_update","widget_id":"w1","property":"rows","value":[0,2,5]}']);

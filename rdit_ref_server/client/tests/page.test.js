@@ -419,6 +419,18 @@ describe("widgets", () => {
     assert.deepEqual(world.notices(), []);
   });
 
+  test("a property that Python does not have is told of once per run, however often a widget saves it [afm 33]", () => {
+    world.start();
+    const refusal = { type: "error", code: "unknown_property", message: "no", widget_id: "1.1" };
+    const dismiss = () => /** @type {any} */ (world.document.querySelector(".rdit-notice button"))?.click();
+    for (const property of ["extra", "extra", "other"]) {
+      world.page.connection.sendUpdate("1.1", property, 8);
+      world.network.last.say({ ...refusal, property });
+      if (property === "extra") dismiss();
+    }
+    assert.deepEqual(world.notices(), ["Python refused an edit of other in widget 1.1: no (unknown_property)"]);
+  });
+
   test("a property that the server's text names is not named twice", () => {
     world.start();
     const message = "Property 'size' of widget 1.1: it is read-only";

@@ -137,7 +137,7 @@ describe("the tables", () => {
 });
 
 describe("an edit", () => {
-  test("leaves at once; later ones merge while two batches are out", () => {
+  test("leaves at once; later ones merge while two batches are out [afm 53]", () => {
     const world = makeWorld();
     world.live([widget("w", { n: 0, m: 0 })]);
     for (const n of [1, 2, 3, 4]) world.set("w", "n", n), n < 3 && assert.deepEqual(edits(world.frames()[0]), [["w", "n", n]]);
@@ -179,7 +179,7 @@ describe("an edit", () => {
     });
   }
 
-  test("of a property that Python does not have is refused, and gone", () => {
+  test("of a property that Python does not have is refused, and gone [afm 33]", () => {
     const world = makeWorld();
     world.live([widget("w", { n: 0 })]);
     world.set("w", "none", 1);
@@ -199,7 +199,7 @@ describe("an edit", () => {
     assert.deepEqual(world.model("w").get("list"), [1]);
   });
 
-  test("that is saved together leaves together, and what Python changes together is stored together", () => {
+  test("that is saved together leaves together, and what Python changes together is stored together [afm 36 52]", () => {
     const world = makeWorld();
     world.live([widget("w", { a: 0, b: 0 })]);
     const model = world.model("w");
@@ -227,7 +227,7 @@ describe("an edit", () => {
     assert.deepEqual(heard, [1]);
   });
 
-  test("that is not saved loses to Python, but not to our own earlier edit", () => {
+  test("that is not saved loses to Python, but not to our own earlier edit [afm 38]", () => {
     const world = makeWorld();
     world.live([widget("w", { n: 0 })]);
     const model = world.model("w");
@@ -242,7 +242,7 @@ describe("an edit", () => {
     assert.deepEqual(world.frames(), []);
   });
 
-  test("of bytes and NaN survives both ways, and its echo is no change", () => {
+  test("of bytes and NaN survives both ways, and its echo is no change [afm 37 59 60 61]", () => {
     const world = makeWorld();
     world.live([widget("w", { data: null })]);
     world.set("w", "data", { bytes: new Uint8Array([9, 1, 2]).subarray(1), odd: [NaN, -Infinity] });
@@ -274,7 +274,7 @@ describe("an edit", () => {
     assert.deepEqual(world.codes, ["too_large"]);
   });
 
-  test("that cannot be sent throws and keeps no other from being sent", () => {
+  test("that cannot be sent throws and keeps no other from being sent [afm 57]", () => {
     const world = makeWorld();
     world.live([widget("w", { f: 0, n: 0 })]);
     const model = world.model("w");
@@ -286,7 +286,7 @@ describe("an edit", () => {
 });
 
 describe("messages", () => {
-  test("are a barrier: edits before and after do not merge across", () => {
+  test("are a barrier: edits before and after do not merge across [afm 54]", () => {
     const world = makeWorld();
     world.live([widget("w", { n: 0 })]);
     world.lose();
@@ -299,7 +299,7 @@ describe("messages", () => {
     assert.equal(ops[1].buffers[0].getUint8(0), 1);
   });
 
-  test("arrive with their buffers, in order, once; gaps are told", () => {
+  test("arrive with their buffers, in order, once; gaps are told [afm 43 63]", () => {
     const world = makeWorld();
     world.live([widget("w", { n: 0 })]);
     /** @type {any[]} */
@@ -314,7 +314,7 @@ describe("messages", () => {
     assert.match(world.faults[1].message, /^2 messages/);
   });
 
-  test("offline are bounded, and the oldest fails to its caller", () => {
+  test("offline are bounded, and the oldest fails to its caller [afm 56]", () => {
     const world = makeWorld({ limits: { maxQueuedMessageBytes: 200_000 } });
     world.live([widget("w", {})]);
     world.lose();
@@ -772,7 +772,7 @@ describe("large values", () => {
   /** @param {any} value */
   const ends = (value) => [value.getUint8(0), value.getUint8(SIZE - 1), value.byteLength];
 
-  test("what was saved is sent, whatever is done to it afterwards, and again after a loss", () => {
+  test("what was saved is sent, whatever is done to it afterwards, and again after a loss [afm 57]", () => {
     const world = makeWorld();
     world.live([widget("w", { d: null, e: null })]);
     const data = bytes(1);
@@ -839,7 +839,7 @@ describe("large values", () => {
     assert.deepEqual(ends(world.model("w").get("d")), [1, 1, SIZE]);
   });
 
-  test("a message's buffers are those of the moment at which it was sent", () => {
+  test("a message's buffers are those of the moment at which it was sent [afm 57]", () => {
     const world = makeWorld();
     world.live([widget("w", { d: null })]);
     const data = bytes(1);

@@ -267,7 +267,7 @@ describe("a live connection", () => {
     assert.equal(connection.model("w")?.get("n"), 0);
   });
 
-  test("is lost and found again: the same session, the edits made meanwhile", () => {
+  test("is lost and found again: the same session, the edits made meanwhile [afm 56]", () => {
     const { network, connection, clock, told } = world;
     network.last.welcome({ w: { n: 0 } });
     network.last.drop();
@@ -377,7 +377,7 @@ describe("widgets", () => {
     assert.match(el.textContent, /failed \(open\)/);
   });
 
-  test("a failure reaches Python, and one that repeats only once", async (t) => {
+  test("a failure reaches Python, and one that repeats only once [afm 7 17 48]", async (t) => {
     captureConsole(t);
     world.network.last.welcome({ w: { n: 0 } });
     const { view } = await world.show("export default { render() { throw new Error('boom') } }");
@@ -392,7 +392,7 @@ describe("widgets", () => {
     assert.deepEqual(world.network.last.messages.slice(2).map(({ stage }) => stage), ["listener"]);
   });
 
-  test("custom messages go both ways, those from before initialize is done are held", async () => {
+  test("custom messages go both ways, those from before initialize is done are held [afm 15 41]", async () => {
     world.network.last.welcome({ w: { n: 0 } });
     /** @type {unknown[]} */
     const heard = ((/** @type {any} */ (globalThis)).v1heard = []);
@@ -414,7 +414,7 @@ describe("widgets", () => {
     assert.deepEqual([op.op, op.content, op.buffers.length], ["msg", { hi: 1 }, 1]);
   });
 
-  test("invoke asks and gets the answer, is idle only then, and fails with the caller's signal", async () => {
+  test("invoke asks and gets the answer, is idle only then, and fails with the caller's signal [afm 64 65 66]", async () => {
     world.network.last.welcome({ w: { n: 0 } });
     const { view } = await world.show(
       "export default { render({ experimental }) { globalThis.v1invoke = experimental.invoke } }",

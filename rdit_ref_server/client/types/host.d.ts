@@ -2,18 +2,20 @@
  * A widget in an element: `renderWidget`.
  *
  * Three lifetimes, each inside the one before: the model (as long as the connection keeps it open), its binding (the
- * module, loaded and initialized once per model), its views (one per `render`). Each has an AbortSignal; when one ends,
+ * module, loaded and initialized once per version of its code), its views (one per `render`). Each has an AbortSignal; when one ends,
  * cleanups run, listeners leave and the elements go. An error in a widget's code stays in the widget's own element.
+ * When a model's code is replaced its binding ends (`binding.js`), and its views are shown anew in their places.
  *
  * Elements are ordinary ones in the page, never in a shadow root: widgets put styles in the document's head and look
  * their nodes up by id.
  */
+export type Binding = import("./binding.js").Binding;
+export type Stage = import("./binding.js").Stage;
 export type Connection = import("./connection.js").Connection;
 export type WidgetData = import("./connection.js").WidgetData;
 export type Definition = import("./loader.js").Definition;
 export type Model = import("./model.js").Model;
 export type ScopedModel = import("./model.js").ScopedModel;
-export type Stage = "open" | "import" | "initialize" | "render" | "cleanup";
 export type WidgetFailure = {
     widgetId: string;
     stage: Stage;
@@ -62,6 +64,18 @@ export type RenderOptions = {
      * how long `host.getWidget` and `host.getModel` wait for a widget that is not open yet
      */
     childWaitMs?: number;
+    /**
+     * a widget's style sheet holds for its own element only, not for the whole page
+     */
+    scopeCss?: boolean;
+    /**
+     * how long `experimental.invoke` waits for Python, unless it is told otherwise
+     */
+    invokeTimeoutMs?: number;
+    /**
+     * how long replaced code may clean up before the new code starts
+     */
+    cleanupWaitMs?: number;
     importModule?: (url: string) => Promise<any>;
 };
 export type ResolvedWidget = {
@@ -75,20 +89,6 @@ export type Host = {
     getWidget: (ref: unknown) => Promise<ResolvedWidget>;
     getModel: (ref: unknown) => Promise<ScopedModel>;
 };
-export type Binding = {
-    model: Model;
-    signal: AbortSignal;
-    /**
-     * address or text of the module
-     */
-    source: string | undefined;
-    experimental: import("./invoke.js").Experimental;
-    ready: Promise<{
-        definition: Definition;
-        exports: any;
-    }>;
-    end: () => void;
-};
 export type HostContext = {
     connection: Connection;
     /**
@@ -99,8 +99,10 @@ export type HostContext = {
      * ids of the views around it, outermost first, its own last
      */
     chain: readonly string[];
-    childWaitMs: number;
-    importModule: RenderOptions["importModule"];
+    /**
+     * those of the outermost view
+     */
+    options: RenderOptions;
 };
 /**
  * Shows a widget in an element.
@@ -114,11 +116,3 @@ export type HostContext = {
 export declare function renderWidget(options: RenderOptions): Promise<View>;
 /** @param {Document} document @param {WidgetFailure} failure */
 export declare function errorPanel(document: Document, { widgetId, stage, message, error }: WidgetFailure): HTMLElement;
-/**
- * Puts CSS (text, or an http(s) URL) into the document once, however many ask for it.
- *
- * @param {Document} document
- * @param {string} css
- * @returns {() => void} gives it back; the last one to do so removes it
- */
-export declare function acquireCss(document: Document, css: string): () => void;

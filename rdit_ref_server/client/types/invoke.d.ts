@@ -19,6 +19,7 @@ export type Experimental = {
 /**
  * @param {Model} model
  * @param {() => () => void} hold keeps the connection from being idle while an answer is due
+ * @param {number} [limitMs] how long an answer is waited for, unless the caller says otherwise
  * @returns {Experimental}
  */
-export declare function experimentalOf(model: Model, hold: () => () => void): Experimental;
+export declare function experimentalOf(model: Model, hold: () => () => void, limitMs?: number): Experimental;

@@ -1,0 +1,177 @@
+"""Writes docs/host-contract.md: what a host does, line by line, and which tests show it.
+
+python -m scripts.host_contract            # write it
+python -m scripts.host_contract --check    # say whether it is stale; 1 if it is
+
+The lines are those of `rdit_harness.contract`. A test names the lines that it shows: in JavaScript at the end of its
+title, `[afm 46 47]`, in Python by `@pytest.mark.afm(46, 47)`. Tests of the browser side and stories in browsers show a
+line in the client; all other Python tests show it in the mirror, or the Python end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rdit_harness.contract import CHAPTERS, LINES, Line
+
+ROOT: Final = Path(__file__).parents[1]
+PAGE: Final = ROOT / "docs" / "host-contract.md"
+_CLIENT_TESTS: Final = ROOT / "rdit_ref_server" / "client" / "tests"
+_STORIES: Final = ROOT / "e2e"
+_PYTHON_TESTS: Final = (ROOT / "rdit_core" / "tests", ROOT / "harness" / "tests", ROOT / "rdit_ref_server" / "tests")
+
+_MARK: Final = re.compile(
+    r"\btest\(\s*(?P<quote>[\"'`])(?P<title>(?:(?!(?P=quote)).)*?) \[afm (?P<lines>[\w ]+)\](?P=quote)"
+)
+_ANY_MARK: Final = re.compile(r"\[afm\b")
+
+_INTRODUCTION: Final = """\
+# The contract of a host, line by line
+
+<!-- Written by `python -m scripts.host_contract` out of `rdit_harness.contract` and the marks of the tests. -->
+
+What a widget's code can expect of the page that hosts it, and of Python behind the page. Where nothing is said in *on
+purpose*, the reference implementation is followed: the npm package `anywidget` 0.11 on `@jupyter-widgets/base` 6. Where
+something is, hosts here do otherwise than it, and that is why.
+
+*Client* is the browser side (`rdit_ref_server/client`), tested in Node and in browsers. *Mirror* is `WidgetModel` with
+the page around it in Python (`rdit_core`, `rdit_harness`), and the Python end; it plays a page without a browser, and
+a line that takes a widget's module or a document is not its to show. *Missing* is what is not done yet.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A test that shows lines."""
+
+    file: str
+    name: str
+    lines: tuple[str, ...]
+
+
+def client_tests(folder: Path = _CLIENT_TESTS) -> Iterator[Shown]:
+    """Tests in JavaScript that name lines.
+
+    Raises:
+        ValueError: a mark is not at the end of a test's title.
+    """
+    for path in sorted(folder.glob("*.test.js")):
+        text = path.read_text(encoding="utf-8")
+        found = list(_MARK.finditer(text))
+        if len(found) != len(_ANY_MARK.findall(text)):
+            raise ValueError(f"Expected each [afm ...] of {path.name} at the end of the title of a test(...)")
+        for match in found:
+            yield Shown(path.name, match["title"].replace("\\`", "`"), tuple(match["lines"].split()))
+
+
+def python_tests(folders: Iterable[Path]) -> Iterator[Shown]:
+    """Tests in Python that name lines."""
+    for folder in folders:
+        for path in sorted(folder.glob("test_*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef):
+                    lines = tuple(line for one in node.decorator_list for line in _named(one))
+                    if lines:
+                        yield Shown(path.name, node.name.removeprefix("test_").replace("_", " "), lines)
+
+
+def _named(decorator: ast.expr) -> Iterator[str]:
+    if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.afm":
+        yield from (str(ast.literal_eval(argument)) for argument in decorator.args)
+
+
+def by_line(tests: Iterable[Shown]) -> dict[str, list[Shown]]:
+    """The tests of each line, in order of file and place."""
+    found: dict[str, list[Shown]] = {}
+    for test in tests:
+        for line in test.lines:
+            found.setdefault(line, []).append(test)
+    return found
+
+
+def collect() -> tuple[dict[str, list[Shown]], dict[str, list[Shown]]]:
+    """The tests of each line: in the client, in the mirror."""
+    return by_line([*client_tests(), *python_tests([_STORIES])]), by_line(python_tests(_PYTHON_TESTS))
+
+
+def gaps(
+    lines: Sequence[Line], client: Mapping[str, Sequence[Shown]], mirror: Mapping[str, Sequence[Shown]]
+) -> list[str]:
+    """What is not as it should be: lines that nothing shows, tests of lines that there are not, idle reasons."""
+    known = {str(line.number) for line in lines}
+    said = [
+        f"{test.file}: '{test.name}' names line {number}, which there is not"
+        for tests in (client, mirror)
+        for number in tests
+        if number not in known
+        for test in tests[number]
+    ]
+    for line in lines:
+        for side, tests, reason in (("client", client, line.not_in_client), ("mirror", mirror, line.not_in_mirror)):
+            is_shown = str(line.number) in tests
+            if is_shown and reason is not None:
+                said.append(f"Line {line.number} has a test in the {side}, and a reason why it has none")
+            # What is missing altogether has nothing to show.
+            is_started = line.missing is None or str(line.number) in {*client, *mirror}
+            if not is_shown and reason is None and is_started:
+                said.append(f"Line {line.number} has no test in the {side}, and no reason why")
+    return said
+
+
+def _cell(tests: Sequence[Shown], reason: str | None, missing: str | None) -> str:
+    if not tests:
+        return reason or ("missing" if missing else "")
+    return "<br>".join(f"`{test.file}`: {_escaped(test.name)}" for test in tests)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def page() -> str:
+    """The whole page."""
+    client, mirror = collect()
+    parts = [_INTRODUCTION]
+    for chapter, heading in CHAPTERS.items():
+        rows = ["| | behaviour | on purpose | client | mirror |", "|---|---|---|---|---|"]
+        for line in LINES:
+            if line.path.split("/")[1] != chapter:
+                continue
+            number = str(line.number)
+            says = f"{_escaped(line.says)}<br>`{line.path}`"
+            if line.missing:
+                says += f"<br>*Missing:* {_escaped(line.missing)}"
+            shown = _cell(client.get(number, ()), line.not_in_client, line.missing)
+            mirrored = _cell(mirror.get(number, ()), line.not_in_mirror, line.missing)
+            rows.append(f"| {number} | {says} | {_escaped(line.better or '')} | {shown} | {mirrored} |")
+        parts.append(f"## {heading}\n\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page, or say whether it is stale."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; 1 if the page is stale or a line has no test"
+    )
+    given = parser.parse_args(arguments)
+    problems = gaps(LINES, *collect())
+    for problem in problems:
+        print(problem)
+    is_stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page()
+    if given.check:
+        if is_stale:
+            print(f"{PAGE.name} is stale: python -m scripts.host_contract")
+        return 1 if problems or is_stale else 0
+    PAGE.write_text(page(), encoding="utf-8")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
