@@ -1,7 +1,7 @@
 # Two commands do all the set-up on a machine with python3, make and git: `make demo` and `make test`.
 PYTHON ?= python3
 
-.PHONY: help demo test lint types unit js once wheel e2e e2e-chromium e2e-firefox e2e-webkit fix clean
+.PHONY: help demo test lint types unit js oracle once wheel e2e e2e-chromium e2e-firefox e2e-webkit fix clean
 
 help:            ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,13 +16,14 @@ test:            ## everything: lint, types, unit tests on each Python here, the
 lint:            ## rules and format
 types:           ## strict typing
 js:              ## the browser side: types, and tests in Node
+oracle:          ## the model against the reference implementation
 once:            ## what one Python is enough for: seeds of the simulator, planted bugs
 wheel:           ## what a plain install brings
 e2e-chromium:    ## stories in Chromium
 e2e-firefox:     ## stories in Firefox
 e2e-webkit:      ## stories in WebKit
 fix:             ## format, and mend what the linter can
-lint types js once wheel e2e-chromium e2e-firefox e2e-webkit fix:
+lint types js oracle once wheel e2e-chromium e2e-firefox e2e-webkit fix:
 	@$(PYTHON) scripts/bootstrap.py test $@
 
 unit:            ## unit tests on each Python here

@@ -102,9 +102,9 @@ class WidgetModel:
         # What each list or dict held when somebody got hold of it. Widgets edit in place what `get` gave them and then
         # set an equal copy; compared with the edited object itself, nothing would ever have changed.
         self._listeners: list[tuple[str, Callback, object]] = []
-        self._warned: set[str] = set()
         self._is_firing = False
-        self._is_change_due = False
+        self._is_change_pending = False
+        self._warned: set[str] = set()
 
     def get(self, key: str) -> Any:
         """The present value, the stored object itself; None for an unknown key."""
@@ -122,36 +122,44 @@ class WidgetModel:
         """Change a value here and now; it reaches Python with the next `save_changes`.
 
         An equal value changes nothing. The same list or dict object always counts as changed, so that editing it in
-        place and setting it again is not lost. A mapping sets several keys, as widgets in the wild do; it is no part of
-        the specification, which is said once.
+        place and setting it again is not lost.
+
+        Args:
+            key: the property; or several with their values, which AFM does not know and widgets in the wild use.
+            value: the new value.
         """
         if isinstance(key, str):
-            changed = [key] if self._store(key, value) else []
+            entries: Mapping[str, Any] = {key: value}
         else:
-            self._warn_once("set-mapping", "set({...}) is not part of the specification; use set(key, value)")
-            changed = [name for name, item in key.items() if self._store(name, item)]
+            self._warn_once("set({...}) is not part of the AFM contract; use set(key, value)")
+            entries = key
+        changed = []
+        is_edited = False
+        for name, new in entries.items():
+            is_change = self._is_change(name, new)
+            # An equal value is kept, too: what is edited in place from here on is the object given last.
+            self._state[name] = new
+            self._remember(name, new)
+            if is_change:
+                changed.append(name)
+            elif not self._channel.is_pending(self.widget_id, name):
+                continue
+            # What is under way may be refused, or be overtaken by somebody else's: then this is the later word.
+            self._dirty[name] = None
+            is_edited = True
         try:
-            if self._autosave:
+            if self._autosave and is_edited:
                 self.save_changes()
         finally:
             self._fire_changes(changed)
 
-    def _store(self, key: str, value: Any) -> bool:
-        """Whether it is a change that listeners are to hear of."""
-        old = self._state.get(key)
-        is_change = (
-            key not in self._state
-            or not same_value(old, value)
-            or (old is value and isinstance(value, (dict, list)))
-            or not same_value(self._handed_out.get(key, old), value)
-        )
-        if is_change:
-            self._state[key] = value
-            self._remember(key, value)
-        # What is under way may be refused, or be overtaken by somebody else's: then this is the later word.
-        if is_change or self._channel.is_pending(self.widget_id, key):
-            self._dirty[key] = None
-        return is_change
+    def _is_change(self, key: str, value: Any) -> bool:
+        if key not in self._state:
+            return True
+        old = self._state[key]
+        if old is value and isinstance(value, (dict, list)):
+            return True
+        return not same_value(old, value) or not same_value(self._handed_out.get(key, old), value)
 
     def save_changes(self) -> None:
         """Send what changed since the last save; nothing changed, nothing sent.
@@ -167,12 +175,13 @@ class WidgetModel:
         """Listen to `change:<key>`, `change` or `msg:custom`. The same callback registered twice runs twice.
 
         Args:
-            event: the event's name. Several names with spaces between them, and `all`, whose callbacks get the event's
-                name first, are no part of the specification: the profile `strict` says so once.
+            event: the event's name. What Backbone knows besides works as in a page, with a warning in `strict`: several
+                names with spaces between, and `all`, whose callbacks get the name before the arguments.
             callback: called synchronously; what it raises is logged and kept in `errors`.
             scope: whose listener it is; `off` with a scope leaves all others alone.
         """
-        self._listeners.extend((name, callback, scope) for name in self._names(event))
+        # The list is replaced and never edited: who listens is settled when a round begins.
+        self._listeners = [*self._listeners, *((name, callback, scope) for name in self._names(event))]
 
     def off(self, event: str | None = None, callback: Callback | None = None, *, scope: object = None) -> None:
         """Remove the listeners of this scope that match what is given; without arguments all of this scope."""
@@ -182,6 +191,20 @@ class WidgetModel:
             for one in self._listeners
             if not (one[2] is scope and (names is None or one[0] in names) and (callback is None or one[1] == callback))
         ]
+
+    def _names(self, event: str) -> list[str]:
+        names = event.split()
+        if self._profile == "strict":
+            if len(names) > 1:
+                self._warn_once("several event names in one string are not AFM")
+            if "all" in names:
+                self._warn_once('the event "all" is not AFM')
+        return names
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            _log.warning("widget %s: %s", self.widget_id, text)
 
     @property
     def listener_count(self) -> int:
@@ -237,20 +260,6 @@ class WidgetModel:
                 changed.append(key)
         self._fire_changes(changed)
 
-    def _names(self, event: str) -> list[str]:
-        names = event.split()
-        if self._profile == "strict":
-            if len(names) > 1:
-                self._warn_once("names", f"several event names in one string ({event!r}) are not in the specification")
-            if "all" in names:
-                self._warn_once("all", "the event 'all' is not in the specification")
-        return names
-
-    def _warn_once(self, topic: str, text: str) -> None:
-        if topic not in self._warned:
-            self._warned.add(topic)
-            _log.warning("widget %s: %s", self.widget_id, text)
-
     def _remember(self, key: str, value: Any) -> None:
         if isinstance(value, (dict, list)):
             self._handed_out[key] = copy_structure(value)
@@ -260,30 +269,31 @@ class WidgetModel:
     def _fire_changes(self, keys: Sequence[str]) -> None:
         if not keys:
             return
-        is_outermost, self._is_firing, self._is_change_due = not self._is_firing, True, True
+        is_outermost = not self._is_firing
+        self._is_firing = self._is_change_pending = True
         try:
             for key in keys:
-                self._fire(f"change:{key}", self._state[key])
-            # As in a page, one plain event follows all that a listener sets in turn.
-            while is_outermost and self._is_change_due:
-                self._is_change_due = False
-                self._fire("change", None)
+                self._fire(f"change:{key}", (self, self._state[key], {}) if self._profile == "compat" else ())
+            # One plain event for all that was set meanwhile; and what its listeners set in turn is worth another.
+            while is_outermost and self._is_change_pending:
+                self._is_change_pending = False
+                self._fire("change", (self, {}) if self._profile == "compat" else ())
         finally:
             self._is_firing = not is_outermost
 
-    def _fire(self, event: str, value: Any) -> None:
-        arguments: tuple[Any, ...] = ()
-        if event == "msg:custom":
-            arguments = value
-        elif self._profile == "compat":
-            arguments = (self, value, {}) if event != "change" else (self, {})
-        # Over a copy: a callback that is removed during the round still runs in it.
-        listeners = list(self._listeners)
-        for wanted, given in ((event, arguments), ("all", (event, *arguments))):
-            for name, callback, _ in listeners:
-                if name == wanted:
-                    try:
-                        callback(*given)
-                    except Exception as error:
-                        _log.exception("listener of %s on widget %s failed", event, self.widget_id)
-                        self.errors.append(error)
+    def _fire(self, event: str, arguments: tuple[Any, ...]) -> None:
+        # As of now: a callback that is removed during the round still runs in it, one that is added does not.
+        listeners = self._listeners
+        for name, callback, _ in listeners:
+            if name == event:
+                self._call(event, callback, arguments)
+        for name, callback, _ in listeners:
+            if name == "all":
+                self._call(event, callback, (event, *arguments))
+
+    def _call(self, event: str, callback: Callback, arguments: tuple[Any, ...]) -> None:
+        try:
+            callback(*arguments)
+        except Exception as error:
+            _log.exception("listener of %s on widget %s failed", event, self.widget_id)
+            self.errors.append(error)

@@ -2,6 +2,7 @@
 
 python scripts/js.py            # npm ci when needed, then `npm run types` and `npm test`
 python scripts/js.py test       # one of them
+python scripts/js.py -- COMMAND # a command that needs Node and the packages, instead
 """
 
 from __future__ import annotations
@@ -57,11 +58,13 @@ def install_packages(npm: list[str]) -> None:
 
 
 def main(scripts: list[str]) -> int:
-    """Run the package's scripts one after the other; the exit code of the first that fails."""
+    """Run the package's scripts one after the other, or the command after `--`. The first exit code that is not 0."""
     npm = system_npm() or npm_from_pypi()
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     print(f"node {version} ({shutil.which('node')})", flush=True)
     install_packages(npm)
+    if scripts[0] == "--":
+        return subprocess.run(scripts[1:]).returncode
     for script in scripts:
         if code := subprocess.run([*npm, "run", "--silent", script], cwd=CLIENT).returncode:
             return code

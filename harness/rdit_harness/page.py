@@ -74,8 +74,9 @@ class View:
     is_open: bool = True
 
     def on(self, event: str, callback: Callable[..., object]) -> None:
-        """Listen through this view; see `WidgetModel.on`."""
-        self.model.on(event, callback, scope=self)
+        """Listen through this view; see `WidgetModel.on`. A view that has ended listens to nothing."""
+        if self.is_open:
+            self.model.on(event, callback, scope=self)
 
     def off(self, event: str | None = None, callback: Callable[..., object] | None = None) -> None:
         """Remove listeners of this view, and of no other."""

@@ -11,6 +11,7 @@ ROOMS = {
     "rdit_core": ROOT / "rdit_core",
     "rdit_ref_server": ROOT / "rdit_ref_server",
     "rdit_harness": ROOT / "harness" / "rdit_harness",
+    "oracle_bench": ROOT / "harness" / "oracle_bench",
     "e2e": ROOT / "e2e",
 }
 # Each room, and those that it may ask something of.
@@ -18,6 +19,7 @@ ARROWS = {
     "rdit_core": set(),
     "rdit_ref_server": {"rdit_core"},
     "rdit_harness": {"rdit_core"},
+    "oracle_bench": {"rdit_core", "rdit_harness"},
     "e2e": {"rdit_core", "rdit_ref_server", "rdit_harness"},
 }
 CORE_MAY_IMPORT = {"anywidget", "traitlets", "comm", "msgspec"}

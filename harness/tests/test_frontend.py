@@ -498,6 +498,7 @@ def test_views_listen_for_themselves_and_end_once(rdit_sim):
     assert first.model is second.model is third.model
     first.dispose()
     first.dispose()
+    first.on("change:value", lambda: calls.append("heard by a view that has ended"))
     counter.value = 1
     rdit_sim.settle()
     second.off()

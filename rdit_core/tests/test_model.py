@@ -405,3 +405,100 @@ def test_what_interrupts_a_listener_leaves_the_events_after_it_alone(model, hear
     heard.clear()
     model.set("a", 9)
     assert heard == [("change:a",), ("change",)]
+
+
+def test_an_equal_value_that_is_set_is_the_one_that_get_gives(model, sent, heard):
+    own = [1, 2]
+    model.set("b", own)
+    assert model.get("b") is own
+    own.append(3)
+    model.set("b", own)
+    model.save_changes()
+    assert (sent, heard) == ([("w", "b", [1, 2, 3])], [("change:b",), ("change",)])
+
+
+def test_several_properties_set_together_are_all_stored_before_anybody_hears(model, sent):
+    seen = []
+    model.on("change:a", lambda: seen.append(("a", model.get("t"))))
+    model.on("change:b", lambda: seen.append("b"))
+    model.on("change", lambda: seen.append("change"))
+    model.set({"a": 2, "b": [1, 2], "t": False})
+    model.save_changes()
+    assert seen == [("a", False), "change"]
+    assert (sent, sent.saves) == ([("w", "a", 2), ("w", "t", False)], 1)
+
+
+def test_what_listeners_set_is_in_one_plain_change_with_what_set_them_off(model):
+    seen = []
+    model.on("change:a", lambda: model.set("b", []))
+    model.on("change:b", lambda: seen.append("b"))
+    model.on("change", lambda: seen.append("change"))
+    model.set("a", 2)
+    assert seen == ["b", "change"]
+
+
+def test_a_listener_of_plain_change_that_sets_is_worth_another_one(model):
+    seen = []
+
+    def again():
+        seen.append(model.get("a"))
+        model.set("a", 3)
+
+    model.on("change", again)
+    model.set("a", 2)
+    assert seen == [2, 3]
+
+
+def test_each_listener_of_a_round_gets_the_value_that_the_round_is_about(sent):
+    model = WidgetModel("w", {"a": 1}, sent, profile="compat")
+    seen = []
+    model.on("change:a", lambda model, value, options: value == 2 and model.set("a", 3))
+    model.on("change:a", lambda model, value, options: seen.append(value))
+    model.set("a", 2)
+    assert seen == [3, 2]
+
+
+def test_several_names_and_all_work_as_in_a_page(sent):
+    model = WidgetModel("w", {"a": 1, "b": 1}, sent, profile="compat")
+    seen = []
+
+    def note(*args):
+        seen.append([arg for arg in args if arg is not model])
+
+    model.on("change:a  change", note)
+    model.on("all", note)
+    model.set("a", 2)
+    model.off("change change:a", note)
+    model.handle_message("x", [])
+    assert seen == [[2, {}], ["change:a", 2, {}], [{}], ["change", {}], ["msg:custom", "x", []]]
+    model.off("all")
+    model.set("b", 2)
+    assert (len(seen), model.listener_count) == (5, 0)
+
+
+def test_who_listens_to_all_is_settled_before_the_first_listener_of_an_event_runs(model):
+    seen = []
+
+    def removed(name):
+        seen.append(("removed", name))
+
+    def first():
+        model.off("all", removed)
+        model.on("all", seen.append)
+
+    model.on("change:a", first)
+    model.on("all", removed)
+    model.set("a", 2)
+    assert seen == [("removed", "change:a"), "change"]
+
+
+def test_strict_warns_once_of_what_only_backbone_knows(model, caplog):
+    for _ in range(2):
+        model.on("change:a change:b", print)
+        model.on("all", print)
+        model.set({"t": True})
+    assert [record.getMessage() for record in caplog.records] == [
+        "widget w: several event names in one string are not AFM",
+        'widget w: the event "all" is not AFM',
+        "widget w: set({...}) is not part of the AFM contract; use set(key, value)",
+    ]

@@ -18,6 +18,9 @@
  * @property {(name: string, ...args: any[]) => void} emit
  * @property {(name: string, argsFor: (owner: object | null) => any[]) => void} emitFor
  * As `emit`, with arguments that may depend on the owner of each registration.
+ * @property {(name: string, argsFor: (owner: object | null) => any[]) => void} emitWithAll
+ * As `emitFor`; then those run who listen to `all`, with the name before the arguments. Who they are is settled before
+ * the first handler runs.
  * @property {() => number} count The number of registrations.
  */
 
@@ -32,11 +35,11 @@ export function createEmitter({ onerror } = {}) {
   /** @type {Map<string, readonly Registration[]>} */
   const registrations = new Map();
 
-  /** @type {Emitter["emitFor"]} */
-  function emitFor(name, argsFor) {
+  /** @param {string} name @param {readonly Registration[]} list @param {(owner: object | null) => any[]} argsFor */
+  function run(name, list, argsFor) {
     /** @type {{ error: unknown } | null} */
     let first = null;
-    for (const { handler, owner } of registrations.get(name) ?? []) {
+    for (const { handler, owner } of list) {
       try {
         handler(...argsFor(owner));
       } catch (error) {
@@ -45,6 +48,11 @@ export function createEmitter({ onerror } = {}) {
       }
     }
     if (first) throw first.error;
+  }
+
+  /** @type {Emitter["emitFor"]} */
+  function emitFor(name, argsFor) {
+    run(name, registrations.get(name) ?? [], argsFor);
   }
 
   return {
@@ -67,6 +75,11 @@ export function createEmitter({ onerror } = {}) {
       emitFor(name, () => args);
     },
     emitFor,
+    emitWithAll(name, argsFor) {
+      const all = registrations.get("all") ?? [];
+      emitFor(name, argsFor);
+      run("all", all, (owner) => [name, ...argsFor(owner)]);
+    },
     count() {
       let sum = 0;
       for (const list of registrations.values()) sum += list.length;

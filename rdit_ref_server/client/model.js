@@ -199,12 +199,6 @@ export function createModel(widgetId, state, channel, options = {}) {
     return true;
   }
 
-  /** @param {string} name @param {(owner: object | null) => any[]} argsFor */
-  function emit(name, argsFor) {
-    emitter.emitFor(name, argsFor);
-    if (name !== "all") emitter.emitFor("all", (owner) => [name, ...argsFor(owner)]);
-  }
-
   /** @param {string[]} keys */
   function fire(keys) {
     if (keys.length === 0) return;
@@ -213,13 +207,14 @@ export function createModel(widgetId, state, channel, options = {}) {
     isFiring = true;
     isChangePending = true;
     for (const key of keys) {
-      emit(`change:${key}`, (owner) => (withArguments ? [owner ?? model, values.get(key), {}] : []));
+      const value = values.get(key);
+      emitter.emitWithAll(`change:${key}`, (owner) => (withArguments ? [owner ?? model, value, {}] : []));
     }
     if (!isOutermost) return;
     // A listener that sets something in turn must not cost anybody the plain event.
     while (isChangePending) {
       isChangePending = false;
-      emit("change", (owner) => (withArguments ? [owner ?? model, {}] : []));
+      emitter.emitWithAll("change", (owner) => (withArguments ? [owner ?? model, {}] : []));
     }
     isFiring = false;
   }
@@ -318,7 +313,7 @@ export function createModel(widgetId, state, channel, options = {}) {
   /** @type {Model["handleMessage"]} */
   function hearMessage(content, buffers) {
     if (hearing === "open") {
-      emit("msg:custom", () => [content, buffers]);
+      emitter.emitWithAll("msg:custom", () => [content, buffers]);
       return;
     }
     heldMessages.push([content, buffers]);

@@ -125,3 +125,21 @@ test("names such as __proto__ and constructor are names like any other", () => {
   assert.deepEqual(seen, ["proto"]);
   assert.equal(/** @type {any} */ ({}).handler, undefined);
 });
+
+test("who listens to all is settled before the first handler of an event runs", () => {
+  const emitter = createEmitter();
+  /** @type {unknown[]} */
+  const seen = [];
+  const removed = (/** @type {unknown[]} */ ...args) => seen.push(["removed", ...args]);
+  const added = () => seen.push("added");
+  emitter.on("all", removed);
+  emitter.on("a", () => {
+    seen.push("first");
+    emitter.off("all", removed);
+    emitter.on("all", added);
+  });
+  emitter.emitWithAll("a", () => [1]);
+  assert.deepEqual(seen, ["first", ["removed", "a", 1]]);
+  emitter.emitWithAll("b", () => []);
+  assert.deepEqual(seen.slice(2), ["added"]);
+});

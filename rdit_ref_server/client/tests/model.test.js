@@ -306,6 +306,18 @@ describe("createModel: events", () => {
     );
   });
 
+  test("each callback of a round gets the value that the round is about, whatever the one before it has set", () => {
+    const { model } = makeModel({ a: 1 });
+    /** @type {unknown[]} */
+    const seen = [];
+    model.on("change:a", (_model, value) => {
+      if (value === 2) model.set("a", 3);
+    });
+    model.on("change:a", (_model, value) => seen.push(value));
+    model.set("a", 2);
+    assert.deepEqual(seen, [3, 2]);
+  });
+
   test("strict passes none [afm 42]", () => {
     const { model } = makeModel({ a: 1 }, { profile: "strict" });
     /** @type {unknown[][]} */

@@ -25,6 +25,11 @@ export type Emitter = {
      */
     emitFor: (name: string, argsFor: (owner: object | null) => any[]) => void;
     /**
+     * As `emitFor`; then those run who listen to `all`, with the name before the arguments. Who they are is settled before
+     * the first handler runs.
+     */
+    emitWithAll: (name: string, argsFor: (owner: object | null) => any[]) => void;
+    /**
      * The number of registrations.
      */
     count: () => number;
@@ -40,6 +45,9 @@ export type Emitter = {
  * @property {(name: string, ...args: any[]) => void} emit
  * @property {(name: string, argsFor: (owner: object | null) => any[]) => void} emitFor
  * As `emit`, with arguments that may depend on the owner of each registration.
+ * @property {(name: string, argsFor: (owner: object | null) => any[]) => void} emitWithAll
+ * As `emitFor`; then those run who listen to `all`, with the name before the arguments. Who they are is settled before
+ * the first handler runs.
  * @property {() => number} count The number of registrations.
  */
 /**
