@@ -215,6 +215,8 @@ class ClientConnection:
 
     def events_received(self) -> list[SessionEvent]:
         """What there is to tell since the last call, in order."""
+        if not self._events:
+            return []
         events, self._events = self._events, []
         return events
 
@@ -416,14 +418,16 @@ class ClientConnection:
             return frames
         while self._control:
             frames.append(encode_frame(self._control.popleft()))
-        frames.extend(self._last_frames)
-        self._last_frames.clear()
+        if self._last_frames:
+            frames.extend(self._last_frames)
+            self._last_frames.clear()
         if self.state != "live" or self._welcome is None:
             return frames
         if self._resend:
             self._resend = False
             frames.extend(batch.frame for batch in self._inflight)
-        frames.extend(self._cut(self._welcome, self._welcome.limits.max_inflight))
+        if self._queue:
+            frames.extend(self._cut(self._welcome, self._welcome.limits.max_inflight))
         return frames
 
     def _cut(self, welcome: Welcome, max_inflight: int) -> Iterator[str | bytes]:
@@ -444,7 +448,8 @@ class ClientConnection:
             batch = SentBatch(self._seq, ops, _encode_batch(self._seq, ops), strikes)
             self._inflight.append(batch)
             yield batch.frame
-        self._show(too_large)
+        if too_large:
+            self._show(too_large)
 
     def _too_large(self, op: QueuedOp) -> list[SlotKey]:
         """Give up an op that no frame can hold. Returns its slot."""
@@ -458,14 +463,16 @@ class ClientConnection:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` must be called next, in seconds of the clock of `now_s`; None for never."""
-        deadlines = [self._absent_until_s] if self._absent and not self.is_over else []
-        if self.state == "backoff" and not self._is_suspended and not self._has_transport:
-            deadlines.append(self._retry_s)
-        elif self.state in ("hello_sent", "syncing", "live"):
-            deadlines.append(self._heard_s + self._limits.silence_s)
+        deadline: float | None = None
+        if self.state in ("live", "syncing", "hello_sent"):
+            deadline = self._heard_s + self._limits.silence_s
             if self._probe_s is not None:
-                deadlines.append(self._probe_s + self._limits.probe_s)
-        return min(deadlines, default=None)
+                deadline = min(deadline, self._probe_s + self._limits.probe_s)
+        elif self.state == "backoff" and not self._is_suspended and not self._has_transport:
+            deadline = self._retry_s
+        if self._absent and not self.is_over:
+            return self._absent_until_s if deadline is None else min(deadline, self._absent_until_s)
+        return deadline
 
     def handle_timeout(self, now_s: float) -> None:
         """Do what is due: dial again, or give up a transport that is silent. Harmless when nothing is."""
@@ -579,7 +586,7 @@ class ClientConnection:
         if sync.frame != self._frame + 1:
             self._step("silence")  # A frame is missing: nothing that comes now can be trusted to be complete.
             return
-        if any(self._is_unknown(*entry) for entry in sync.same):
+        if sync.same and any(self._is_unknown(*entry) for entry in sync.same):
             # We gave that batch up, and it arrived all the same. The resume brings the value.
             self._control.clear()
             self._step("silence")
@@ -634,9 +641,12 @@ class ClientConnection:
             self._is_hinted = False
             self._live_s = now_s
             self._resend = bool(self._inflight)
-        self._show(touched, touched)
-        self._refuse(last.rejects, settled)
-        self._deliver(last)
+        if touched:
+            self._show(touched, touched)
+        if last.rejects:
+            self._refuse(last.rejects, settled)
+        if last.msgs or last.lost_msgs:
+            self._deliver(last)
 
     def _begin(self) -> bool:
         """The first `sync` of a connection: from here on its session is ours. Returns whether the server is another."""

@@ -37,11 +37,11 @@ class Edit:
     """What was confirmed of its slot when it was sent."""
     strikes: int = 0
     """As in `SentBatch`, of the batches that it was in: kept when its session is gone and it goes again in another."""
+    key: SlotKey = field(init=False)
+    """Its slot."""
 
-    @property
-    def key(self) -> SlotKey:
-        """Its slot."""
-        return self.widget_id, self.name
+    def __post_init__(self) -> None:
+        self.key = (self.widget_id, self.name)
 
     @property
     def size_bytes(self) -> int:

@@ -221,11 +221,10 @@ class HostedWidget:
         is_valid = False
         try:
             with widget.hold_trait_notifications():
-                for name, value in taken:
-                    with _as_trait_error():
+                with _as_trait_error():
+                    for name, value in taken:
                         setattr(widget, name, value)
-                for name, _ in taken:
-                    with _as_trait_error():
+                    for name, _ in taken:
                         self.trait(name)._cross_validate(widget, self.raw(name))
                 is_valid = True
         except BaseException as error:

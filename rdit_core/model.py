@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 _log = logging.getLogger("rdit.model")
+
+_EXACT: Final = frozenset((int, str, bool, type(None)))
+"""Types of which two values are the same to a page exactly when they are to Python."""
 
 Callback = Callable[..., object]
 Profile = Literal["strict", "compat"]
@@ -45,6 +48,9 @@ class ModelLookup(Protocol):
 
 def same_value(left: Any, right: Any) -> bool:
     """Equality as a page sees it: by content, `true` is not `1`, `1` is `1.0`, NaN is itself."""
+    kind = type(left)
+    if kind is type(right) and kind in _EXACT:
+        return bool(left == right)
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
@@ -101,7 +107,8 @@ class WidgetModel:
         self._handed_out: dict[str, Any] = {}
         # What each list or dict held when somebody got hold of it. Widgets edit in place what `get` gave them and then
         # set an equal copy; compared with the edited object itself, nothing would ever have changed.
-        self._listeners: list[tuple[str, Callback, object]] = []
+        self._listeners: dict[str, list[tuple[Callback, object]]] = {}
+        """Event to callbacks, each with its scope."""
 
     def get(self, key: str) -> Any:
         """The present value, the stored object itself; None for an unknown key."""
@@ -161,20 +168,21 @@ class WidgetModel:
             callback: called synchronously; what it raises is logged and kept in `errors`.
             scope: whose listener it is; `off` with a scope leaves all others alone.
         """
-        self._listeners.append((event, callback, scope))
+        self._listeners.setdefault(event, []).append((callback, scope))
 
     def off(self, event: str | None = None, callback: Callback | None = None, *, scope: object = None) -> None:
         """Remove the listeners of this scope that match what is given; without arguments all of this scope."""
-        self._listeners = [
-            one
-            for one in self._listeners
-            if not (one[2] is scope and (event is None or one[0] == event) and (callback is None or one[1] == callback))
-        ]
+        for name in list(self._listeners) if event is None else [event]:
+            self._listeners[name] = [
+                one
+                for one in self._listeners.get(name, ())
+                if not (one[1] is scope and (callback is None or one[0] == callback))
+            ]
 
     @property
     def listener_count(self) -> int:
         """How many listeners there are, for leak checks."""
-        return len(self._listeners)
+        return sum(map(len, self._listeners.values()))
 
     def send(self, content: Any, callbacks: Any = None, buffers: Sequence[Any] = ()) -> None:
         """Custom message to Python, after the edits that were saved before it. Base mode carries none, and says so.
@@ -238,16 +246,18 @@ class WidgetModel:
             self._fire("change", None)
 
     def _fire(self, event: str, value: Any) -> None:
+        listeners = self._listeners.get(event)
+        if not listeners:
+            return
         arguments: tuple[Any, ...] = ()
         if event == "msg:custom":
             arguments = value
         elif self._profile == "compat":
             arguments = (self, value, {}) if event != "change" else (self, {})
-        # Over a copy: a callback that is removed during the round still runs in it.
-        for name, callback, _ in list(self._listeners):
-            if name == event:
-                try:
-                    callback(*arguments)
-                except Exception as error:
-                    _log.exception("listener of %s on widget %s failed", event, self.widget_id)
-                    self.errors.append(error)
+        # Over a copy: a callback that is added or removed during the round does not change it.
+        for callback, _ in list(listeners):
+            try:
+                callback(*arguments)
+            except Exception as error:
+                _log.exception("listener of %s on widget %s failed", event, self.widget_id)
+                self.errors.append(error)
