@@ -8,6 +8,7 @@ kernel is an event of its own: what pages sent waits for it, longer when it is b
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from rdit_core import TRUSTED, LimitReached, WidgetManager
@@ -40,6 +41,7 @@ class Port:
     """One connection at the server, and its end of the transport."""
 
     __slots__ = (
+        "_armed_s",
         "_inbox",
         "_is_closing",
         "_timer_ns",
@@ -73,6 +75,9 @@ class Port:
         self.has_narrowed = False
         self._is_closing = False
         self._timer_ns = 0
+        """When the timer rings; 0 while there is none."""
+        self._armed_s = inf
+        """The deadline that this is for: a later one needs no look at the timer, which asks again when it rings."""
         self._inbox: deque[tuple[Frame, Any]] = deque()
         hidden_ids = self.hidden
         connect: Any = host.manager.connect
@@ -106,7 +111,10 @@ class Port:
             self._world.mark("congested")
             return
         self._take(frame, view)
-        self.drain()
+        if self.is_awake:  # What there is to send now has called `wakeup`.
+            self.drain()
+        else:
+            self.arm()
 
     def receive_junk(self, frame: Frame) -> None:
         """Something arrives that is no frame of the peer's."""
@@ -135,7 +143,7 @@ class Port:
             frame, view = self._inbox.popleft()
             self._take(frame, view)
             self._wake()
-        if not self.is_base and connection.closing is not None and not self._is_closing:
+        if not self.is_base and not self._is_closing and connection.closing is not None:
             self._close(connection.closing.code)
         self.arm()
 
@@ -152,16 +160,22 @@ class Port:
     def arm(self) -> None:
         """Have the core called when it wants to be."""
         deadline = self.connection.next_deadline()
-        if deadline is not None:
+        if deadline is not None and deadline < self._armed_s:
+            self._armed_s = deadline
             at = instant_of(deadline) - self.host.skew_ns
             if not self._timer_ns or at < self._timer_ns:
                 self._timer_ns = at
                 self._world.agenda.at(at, self._ring, at)
 
+    def disarm(self) -> None:
+        """Forget the deadline that is kept."""
+        self._timer_ns = 0
+        self._armed_s = inf
+
     def _ring(self, at: int) -> None:
         if at != self._timer_ns:
             return
-        self._timer_ns = 0
+        self.disarm()
         if not self.is_open:
             return
         deadline = self.connection.next_deadline()
@@ -373,7 +387,7 @@ class Host:
         """The clock jumps."""
         self.skew_ns += ns
         for port in list(self.ports):
-            port._timer_ns = 0
+            port.disarm()
             port.arm()
         self._timer_ns = 0
         self.arm()

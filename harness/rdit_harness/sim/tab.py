@@ -8,6 +8,7 @@ same tab.
 from __future__ import annotations
 
 import base64
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from rdit_core.base_client import BaseClientConnection
@@ -57,6 +58,8 @@ class Tab:
         self.port: Port | None = None
         self.session: SessionLog | None = None
         self._timer_ns = 0
+        self._armed_s = inf
+        """As in `Port`."""
         self._begin()
 
     def _begin(self) -> None:
@@ -167,8 +170,7 @@ class Tab:
 
     def pump(self) -> None:
         """What an adapter does after each input."""
-        client = self.client
-        transport = self.transport
+        client, transport = self.client, self.transport
         if transport is not None:
             for frame in client.frames_to_send(self.now_s):
                 transport.to_server.send(frame, self._watch(frame))
@@ -247,16 +249,21 @@ class Tab:
 
     def _arm(self) -> None:
         deadline = self.client.next_deadline()
-        if deadline is not None and not self.is_frozen:
+        if deadline is not None and deadline < self._armed_s and not self.is_frozen:
+            self._armed_s = deadline
             at = instant_of(deadline) - self.skew_ns
             if not self._timer_ns or at < self._timer_ns:
                 self._timer_ns = at
                 self.world.agenda.at(at, self._ring, at)
 
+    def _disarm(self) -> None:
+        self._timer_ns = 0
+        self._armed_s = inf
+
     def _ring(self, at: int) -> None:
         if at != self._timer_ns:
             return
-        self._timer_ns = 0
+        self._disarm()
         deadline = self.client.next_deadline()
         if deadline is None or self.is_frozen:
             return
@@ -271,7 +278,7 @@ class Tab:
     def jump(self, ns: int) -> None:
         """The page's clock jumps."""
         self.skew_ns += ns
-        self._timer_ns = 0
+        self._disarm()
         self._arm()
 
     # Frames.
@@ -549,7 +556,7 @@ class Tab:
             transport.to_client.arrive = lambda frame, view: None
             transport.close_from_client()
         self.is_frozen = False
-        self._timer_ns = 0
+        self._disarm()
         self._begin()
 
     def freeze(self) -> None:

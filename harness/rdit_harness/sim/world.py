@@ -200,13 +200,12 @@ class World:
 
     def trace_hash(self) -> str:
         """Over every event: instant, lane, bytes."""
-        digest = hashlib.blake2b(digest_size=16)
-        parts: list[bytes] = []
-        for at, lane, data in self.trace:
-            parts.append(b"%d %s " % (at, lane.encode()))
-            parts.append(data if type(data) is bytes else data.encode())  # type: ignore[union-attr]
-        digest.update(b"\n".join(parts))
-        return digest.hexdigest()
+        lines = [
+            # Bytes that are no UTF-8 come out of the encoding below as they were.
+            f"{at} {lane} \n{data if type(data) is str else str(data, 'utf-8', 'surrogateescape')}"
+            for at, lane, data in self.trace
+        ]
+        return hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
     # Names and numbers.
 
