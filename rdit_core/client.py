@@ -69,6 +69,9 @@ from .messages import (
 )
 from .model import Profile, WidgetModel, copy_structure, same_value
 
+_CONNECTED: Final = frozenset({"hello_sent", "syncing", "live"})
+_LISTENING: Final = _CONNECTED | {"idle", "connecting"}
+
 _STRIKE_CODES: Final = frozenset({1007, 1009, 4001})
 """Closes that may be about what the oldest batch holds."""
 
@@ -110,6 +113,53 @@ class ClientConnection:
         subscribe: the widgets to show; all by default.
         auth: for the `hello`, where the transport has no headers.
     """
+
+    # Beyond thirty attributes a dict is no longer shared between instances, and all lookups get slower.
+    __slots__ = (
+        "_absent",
+        "_absent_until_s",
+        "_asked_for",
+        "_auth",
+        "_came_back",
+        "_control",
+        "_epoch",
+        "_events",
+        "_frame",
+        "_group",
+        "_has_transport",
+        "_heard_s",
+        "_incoming",
+        "_inflight",
+        "_is_hinted",
+        "_is_suspended",
+        "_known",
+        "_last_frames",
+        "_last_n",
+        "_limits",
+        "_live_s",
+        "_losses",
+        "_orphans",
+        "_parts",
+        "_pending",
+        "_policy",
+        "_probe_id",
+        "_probe_s",
+        "_profile",
+        "_queue",
+        "_random",
+        "_resend",
+        "_retry_s",
+        "_returned",
+        "_seq",
+        "_subscribe",
+        "_unsettled",
+        "_welcome",
+        "failure",
+        "models",
+        "rev",
+        "state",
+        "widgets",
+    )
 
     def __init__(
         self,
@@ -382,7 +432,7 @@ class ClientConnection:
 
     def receive_frame(self, frame: str | bytes, now_s: float) -> None:
         """Take one frame of the server. Never raises for what it holds."""
-        if not self._has_transport or self.state in ("suspect", "closed", "failed", "backoff"):
+        if not self._has_transport or self.state not in _LISTENING:
             return
         self._heard_s = now_s
         try:
@@ -464,7 +514,7 @@ class ClientConnection:
     def next_deadline(self) -> float | None:
         """When `handle_timeout` must be called next, in seconds of the clock of `now_s`; None for never."""
         deadline: float | None = None
-        if self.state in ("live", "syncing", "hello_sent"):
+        if self.state in _CONNECTED:
             deadline = self._heard_s + self._limits.silence_s
             if self._probe_s is not None:
                 deadline = min(deadline, self._probe_s + self._limits.probe_s)

@@ -323,7 +323,8 @@ def _is_bare(ops: Sequence[SetOp | MsgOp]) -> bool:
 
 def _has_header(data: bytes) -> bool:
     """Whether a text may have one of the header fields."""
-    return _BUFFERS in data or _SPECIALS in data or _ESCAPES in data
+    find = data.find  # `in` takes the name for a number first, and makes an error of that.
+    return find(_BUFFERS) >= 0 or find(_SPECIALS) >= 0 or find(_ESCAPES) >= 0
 
 
 def _join(parts: Sequence[bytes]) -> bytes:

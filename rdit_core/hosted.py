@@ -137,9 +137,9 @@ class HostedWidget:
 
     def refusal(self, name: str) -> tuple[UpdateCode, str] | None:
         """Why a page may not write a property, or None when it may."""
-        trait = self.trait(name)
-        if name in self._refusals:
+        if name in self._refusals and type(self.widget) is self._kind:
             return self._refusals[name]
+        trait = self.trait(name)
         refusal = self._policy.refusal(name, self.facts(name))
         if trait is not None:  # A page may ask for any name; only those that there are, are kept.
             self._refusals[name] = refusal

@@ -113,7 +113,7 @@ class WidgetModel:
     def get(self, key: str) -> Any:
         """The present value, the stored object itself; None for an unknown key."""
         value = self._state.get(key)
-        if key not in self._handed_out:
+        if isinstance(value, (dict, list)) and key not in self._handed_out:
             self._remember(key, value)
         return value
 

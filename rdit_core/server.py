@@ -239,7 +239,7 @@ class _OwnValue(NamedTuple):
     op: int
 
 
-class _Sent(NamedTuple):
+class _Sent(msgspec.Struct, frozen=True, gc=False):
     """A `sync` that the client has not acknowledged."""
 
     frame: int
@@ -250,6 +250,51 @@ class _Sent(NamedTuple):
 
 class ServerConnection:
     """One peer in `rdit/1`. Made by `WidgetManager.connect`."""
+
+    # Beyond thirty attributes a dict is no longer shared between instances, and all lookups get slower.
+    __slots__ = (
+        "_ack_due",
+        "_authenticate",
+        "_bad_frames",
+        "_closes",
+        "_closing",
+        "_control",
+        "_core",
+        "_dirty",
+        "_events",
+        "_frame",
+        "_heard_s",
+        "_known",
+        "_limits",
+        "_live_due",
+        "_may_see",
+        "_opened_s",
+        "_opens",
+        "_outputs",
+        "_owed_s",
+        "_own_values",
+        "_parts_left",
+        "_ping_id",
+        "_pinged_s",
+        "_progress_s",
+        "_sent_ack",
+        "_sent_n",
+        "_sent_reject",
+        "_sessions",
+        "_unacked",
+        "_unacked_bytes",
+        "_verdict",
+        "_waiting_batches",
+        "_waiting_bytes",
+        "_wakeup",
+        "connection_id",
+        "has_joined",
+        "is_open",
+        "session",
+        "state",
+        "user",
+        "wants_output",
+    )
 
     mode: Final = "v1"
 
@@ -409,7 +454,7 @@ class ServerConnection:
         deadline, silent_s = self._pinged_s + limits.ping_s, self._heard_s + limits.silence_s
         if silent_s < deadline:
             deadline = silent_s
-        if self._unacked and self._is_stalled() and self._progress_s + limits.stall_s < deadline:
+        if self._unacked and not self._has_credit() and self._progress_s + limits.stall_s < deadline:
             deadline = self._progress_s + limits.stall_s
         owed_s = self._owed_s
         return owed_s if owed_s is not None and owed_s < deadline else deadline
@@ -751,11 +796,11 @@ class ServerConnection:
         size = 0
         for widget_id, name in self._dirty:
             slot = self._core.slot(widget_id, name)
-            json, buffers, specials = slot.value.json, slot.value.buffers, slot.value.specials
-            size += len(json)
-            if buffers or specials or size > self._limits.max_sync_bytes:
+            value = slot.value
+            size += len(value.json)
+            if value.buffers or value.specials or size > self._limits.max_sync_bytes:
                 return None
-            changes.append((widget_id, self._known[widget_id], name, msgspec.Raw(json), slot.rev))
+            changes.append((widget_id, self._known[widget_id], name, msgspec.Raw(value.json), slot.rev))
         self._dirty.clear()
         self._ack_due = False
         self._sent_ack = session.ack
@@ -777,15 +822,16 @@ class ServerConnection:
             props: dict[str, tuple[Any, int]] = {}
             index = len(opened)
             for name, slot in slots.items():
-                size = slot.value.size_bytes
+                value = slot.value
+                size = value.size_bytes
                 if (room is not None and size > self._limits.max_sync_bytes) or name in FORBIDDEN_KEYS:
                     # Too large for a part with others, or no name to have a path through: it follows as a change.
                     self._dirty[widget_id, name] = None
                     self._parts_left = (self._parts_left or 0) + 1
                     continue
-                props[name] = (msgspec.Raw(slot.value.json), slot.rev)
-                if slot.value.buffers or slot.value.specials:
-                    values.append((("open", index, "props", name, 0), slot.value))
+                props[name] = (msgspec.Raw(value.json), slot.rev)
+                if value.buffers or value.specials:
+                    values.append((("open", index, "props", name, 0), value))
                 if room is not None:
                     room -= size + _OP_BYTES
             if room is not None and esm is not None:
