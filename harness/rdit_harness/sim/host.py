@@ -21,6 +21,7 @@ from .wire import (
     AckView,
     ErrorView,
     HelloView,
+    PongView,
     SubscribeView,
     SyncAckView,
     SyncView,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from .world import World
 
 _SHOWN: Final = frozenset(SHOWN)
+_NO_HURRY: Final = frozenset((SyncAckView, PongView))
+"""After these no deadline is nearer than it was."""
 _EMPTY: Final[tuple[Any, ...]] = ()
 
 
@@ -113,7 +116,7 @@ class Port:
         self._take(frame, view)
         if self.is_awake:  # What there is to send now has called `wakeup`.
             self.drain()
-        else:
+        elif type(view) not in _NO_HURRY:
             self.arm()
 
     def receive_junk(self, frame: Frame) -> None:
@@ -143,19 +146,22 @@ class Port:
             frame, view = self._inbox.popleft()
             self._take(frame, view)
             self._wake()
-        if not self.is_base and not self._is_closing and connection.closing is not None:
-            self._close(connection.closing.code)
+        if not connection.is_open and not self.is_base and not self._is_closing:
+            self._close()
         self.arm()
 
-    def _close(self, code: int) -> None:
+    def _close(self) -> None:
+        closing = self.connection.closing
+        if closing is None:
+            return
         # What is due before the close goes first, whatever room there is.
         way = self.transport.to_client
         for frame in self.connection.frames_to_send(self.host.now_s):
             way.send(frame, self._watch(frame))
         self._is_closing = True
         self.log.is_over = True
-        self._world.closed(self, code)
-        self.transport.close_from_server(code)
+        self._world.closed(self, closing.code)
+        self.transport.close_from_server(closing.code)
 
     def arm(self) -> None:
         """Have the core called when it wants to be."""
@@ -252,9 +258,10 @@ class Port:
             world.mark("sync in parts")
         if sync.lost_msgs:
             world.mark("messages lost")
+        size = len(frame)
         log.frame, log.rev = sync.frame, sync.rev
-        log.open_frames.append((sync.frame, len(frame)))
-        log.bytes += len(frame)
+        log.open_frames.append((sync.frame, size))
+        log.bytes += size
         expected: Any = _EMPTY
         if sync.ack is not None:
             if len(log.open_frames) >= world.limits.max_sync_frames:

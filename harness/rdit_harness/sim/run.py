@@ -98,9 +98,13 @@ def run_case(case: Case, *, keep_world: bool = False) -> Result:
             world.run()
         except InvariantBroken as broken:
             violation = broken.violation
-    return Result(
-        case, violation, world.events, world.trace_hash(), world.fired, world.marks, world if keep_world else None
-    )
+    result = Result(case, violation, world.events, world.trace_hash(), world.fired, world.marks)
+    if keep_world:
+        result.world = world
+    else:
+        world.trace.clear()  # Most of what a world is made of, and no part of its cycles.
+        world.ops.clear()
+    return result
 
 
 def run_seeds(

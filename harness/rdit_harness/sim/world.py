@@ -129,19 +129,14 @@ class World:
 
     def run_until(self, end_ns: int) -> None:
         """Run what is due up to an instant, included."""
-        agenda, awake = self.agenda, self.awake
-        heap, step = agenda.heap, agenda.step
-        count = 0
-        while heap and heap[0][0] <= end_ns:
-            step()
+        awake = self.awake
+        for count, _ in enumerate(self.agenda.turns(end_ns)):
             if awake:
                 self.drain()
             if self.broken is not None:
                 raise self.broken
-            count += 1
-            if count > _MAX_ENTRIES:
+            if count >= _MAX_ENTRIES:
                 self.violate("I17", f"still busy after {_MAX_ENTRIES} turns")
-        agenda.move_to(end_ns)
 
     def drain(self) -> None:
         """Give every connection that was woken its turn."""
@@ -202,7 +197,7 @@ class World:
         """Over every event: instant, lane, bytes."""
         lines = [
             # Bytes that are no UTF-8 come out of the encoding below as they were.
-            f"{at} {lane} \n{data if type(data) is str else str(data, 'utf-8', 'surrogateescape')}"
+            f"{at} {lane} \n{data if isinstance(data, str) else data.decode('utf-8', 'surrogateescape')}"
             for at, lane, data in self.trace
         ]
         return hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
