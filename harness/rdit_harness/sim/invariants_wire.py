@@ -172,7 +172,7 @@ class Present(Checker):
             op = world.ops.get(value)
             is_known = value in world.committed or (op is not None and op.tab == tab.name)
         else:
-            is_known = value in world.held.get((model.widget_id, name), ()) or value in tab.own.get(
+            is_known = value in world.held.get((model.widget_id, name), ()) or value in tab.user.own.get(
                 (model.widget_id, name), ()
             )
             # 1 after True tells no observer: what Python holds now counts too.

@@ -25,6 +25,7 @@ from rdit_core.limits import Limits
 
 from .actions import ACTIONS
 from .agenda import MS, Agenda, S
+from .base_tab import BaseTab
 from .checkers import Hooks, InvariantBroken, OpLog, SessionLog, Violation
 from .dice import Dice
 from .hazards import HAZARDS
@@ -34,7 +35,7 @@ from .hostile import HOSTILE
 from .invariants_ends import CHECKERS
 from .network import Frame
 from .plan import Case, Step
-from .tab import BaseTab, Tab
+from .tab import Tab
 from .widgets import KINDS, SHOWN, Panel
 from .wire import WelcomeView
 
