@@ -69,6 +69,9 @@ from .messages import (
 )
 from .model import Profile, WidgetModel, copy_structure, same_value
 
+_CONNECTED: Final = frozenset({"hello_sent", "syncing", "live"})
+_LISTENING: Final = _CONNECTED | {"idle", "connecting"}
+
 _STRIKE_CODES: Final = frozenset({1007, 1009, 4001})
 """Closes that may be about what the oldest batch holds."""
 
@@ -114,6 +117,7 @@ class ClientConnection:
         auth: for the `hello`, where the transport has no headers.
     """
 
+    # Beyond thirty attributes a dict is no longer shared between instances, and all lookups get slower.
     def __init__(
         self,
         *,
@@ -220,6 +224,8 @@ class ClientConnection:
 
     def events_received(self) -> list[SessionEvent]:
         """What there is to tell since the last call, in order."""
+        if not self._events:
+            return []
         events, self._events = self._events, []
         return events
 
@@ -386,7 +392,7 @@ class ClientConnection:
 
     def receive_frame(self, frame: str | bytes, now_s: float) -> None:
         """Take one frame of the server. Never raises for what it holds."""
-        if not self._has_transport or self.state in ("suspect", "closed", "failed", "backoff"):
+        if not self._has_transport or self.state not in _LISTENING:
             return
         self._heard_s = now_s
         try:
@@ -422,14 +428,16 @@ class ClientConnection:
             return frames
         while self._control:
             frames.append(encode_frame(self._control.popleft()))
-        frames.extend(self._last_frames)
-        self._last_frames.clear()
+        if self._last_frames:
+            frames.extend(self._last_frames)
+            self._last_frames.clear()
         first = len(frames)
         if self.state == "live" and self._welcome is not None:
             if self._resend:
                 self._resend = False
                 frames.extend(batch.frame for batch in self._inflight)
-            frames.extend(self._cut(self._welcome, self._welcome.limits.max_inflight))
+            if self._queue:
+                frames.extend(self._cut(self._welcome, self._welcome.limits.max_inflight))
         if self._sync_ack is not None:
             self._put_ack(frames, first, self._sync_ack)
             self._sync_ack = None
@@ -461,7 +469,8 @@ class ClientConnection:
             batch = SentBatch(self._seq, ops, _encode_batch(self._seq, ops), strikes)
             self._inflight.append(batch)
             yield batch.frame
-        self._show(too_large)
+        if too_large:
+            self._show(too_large)
 
     def _too_large(self, op: QueuedOp) -> list[SlotKey]:
         """Give up an op that no frame can hold. Returns its slot."""
@@ -475,14 +484,16 @@ class ClientConnection:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` must be called next, in seconds of the clock of `now_s`; None for never."""
-        deadlines = [self._absent_until_s] if self._absent and not self.is_over else []
-        if self.state == "backoff" and not self._is_suspended and not self._has_transport:
-            deadlines.append(self._retry_s)
-        elif self.state in ("hello_sent", "syncing", "live"):
-            deadlines.append(self._heard_s + self._limits.silence_s)
+        deadline: float | None = None
+        if self.state in _CONNECTED:
+            deadline = self._heard_s + self._limits.silence_s
             if self._probe_s is not None:
-                deadlines.append(self._probe_s + self._limits.probe_s)
-        return min(deadlines, default=None)
+                deadline = min(deadline, self._probe_s + self._limits.probe_s)
+        elif self.state == "backoff" and not self._is_suspended and not self._has_transport:
+            deadline = self._retry_s
+        if self._absent and not self.is_over:
+            return self._absent_until_s if deadline is None else min(deadline, self._absent_until_s)
+        return deadline
 
     def handle_timeout(self, now_s: float) -> None:
         """Do what is due: dial again, or give up a transport that is silent. Harmless when nothing is."""
@@ -598,7 +609,7 @@ class ClientConnection:
         if sync.frame != self._frame + 1:
             self._step("silence")  # A frame is missing: nothing that comes now can be trusted to be complete.
             return
-        if any(self._is_unknown(*entry) for entry in sync.same):
+        if sync.same and any(self._is_unknown(*entry) for entry in sync.same):
             # We gave that batch up, and it arrived all the same. The resume brings the value.
             self._control.clear()
             self._sync_ack = None
@@ -654,9 +665,12 @@ class ClientConnection:
             self._is_hinted = False
             self._live_s = now_s
             self._resend = bool(self._inflight)
-        self._show(touched, touched)
-        self._refuse(last.rejects, settled)
-        self._deliver(last)
+        if touched:
+            self._show(touched, touched)
+        if last.rejects:
+            self._refuse(last.rejects, settled)
+        if last.msgs or last.lost_msgs:
+            self._deliver(last)
 
     def _begin(self) -> bool:
         """The first `sync` of a connection: from here on its session is ours. Returns whether the server is another."""

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from .base_server import SlotKey
 from .encoding import EncodedValue
 from .limits import Limits
@@ -23,8 +25,7 @@ _OP_BYTES = 320
 """About what an op takes in a frame beside its value and names."""
 
 
-@dataclass(slots=True, eq=False)
-class Edit:
+class Edit(msgspec.Struct, eq=False):
     """A value for a slot."""
 
     widget_id: str
@@ -37,11 +38,11 @@ class Edit:
     """What was confirmed of its slot when it was sent."""
     strikes: int = 0
     """As in `SentBatch`, of the batches that it was in: kept when its session is gone and it goes again in another."""
+    key: SlotKey = ("", "")
+    """Its slot."""
 
-    @property
-    def key(self) -> SlotKey:
-        """Its slot."""
-        return self.widget_id, self.name
+    def __post_init__(self) -> None:
+        self.key = (self.widget_id, self.name)
 
     @property
     def size_bytes(self) -> int:

@@ -77,6 +77,8 @@ class EncodedValue(msgspec.Struct, frozen=True, gc=False):
     def size_bytes(self) -> int:
         """About what the value takes in a frame, in bytes: exact for plain JSON, above it an estimate for the paths."""
         size = len(self.json)
+        if not self.buffers and not self.specials:
+            return size
         for path, data in self.buffers:
             size += _path_bytes(path) + len(data)
         for path, _ in self.specials:

@@ -137,9 +137,9 @@ class HostedWidget:
 
     def refusal(self, name: str) -> tuple[UpdateCode, str] | None:
         """Why a page may not write a property, or None when it may."""
-        trait = self.trait(name)
-        if name in self._refusals:
+        if name in self._refusals and type(self.widget) is self._kind:
             return self._refusals[name]
+        trait = self.trait(name)
         refusal = self._policy.refusal(name, self.facts(name))
         if trait is not None:  # A page may ask for any name; only those that there are, are kept.
             self._refusals[name] = refusal
@@ -221,11 +221,10 @@ class HostedWidget:
         is_valid = False
         try:
             with widget.hold_trait_notifications():
-                for name, value in taken:
-                    with _as_trait_error():
+                with _as_trait_error():
+                    for name, value in taken:
                         setattr(widget, name, value)
-                for name, _ in taken:
-                    with _as_trait_error():
+                    for name, _ in taken:
                         self.trait(name)._cross_validate(widget, self.raw(name))
                 is_valid = True
         except BaseException as error:

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 _log = logging.getLogger("rdit.model")
+
+_EXACT: Final = frozenset((int, str, bool, type(None)))
+"""Types of which two values are the same to a page exactly when they are to Python."""
 
 Callback = Callable[..., object]
 Profile = Literal["strict", "compat"]
@@ -45,6 +48,9 @@ class ModelLookup(Protocol):
 
 def same_value(left: Any, right: Any) -> bool:
     """Equality as a page sees it: by content, `true` is not `1`, `1` is `1.0`, NaN is itself."""
+    kind = type(left)
+    if kind is type(right) and kind in _EXACT:
+        return bool(left == right)
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
@@ -101,7 +107,8 @@ class WidgetModel:
         self._handed_out: dict[str, Any] = {}
         # What each list or dict held when somebody got hold of it. Widgets edit in place what `get` gave them and then
         # set an equal copy; compared with the edited object itself, nothing would ever have changed.
-        self._listeners: list[tuple[str, Callback, object]] = []
+        self._listeners: dict[str, list[tuple[Callback, object]]] = {}
+        """Event to callbacks, each with its scope."""
         self._is_firing = False
         self._is_change_pending = False
         self._warned: set[str] = set()
@@ -109,7 +116,7 @@ class WidgetModel:
     def get(self, key: str) -> Any:
         """The present value, the stored object itself; None for an unknown key."""
         value = self._state.get(key)
-        if key not in self._handed_out:
+        if isinstance(value, (dict, list)) and key not in self._handed_out:
             self._remember(key, value)
         return value
 
@@ -180,17 +187,18 @@ class WidgetModel:
             callback: called synchronously; what it raises is logged and kept in `errors`.
             scope: whose listener it is; `off` with a scope leaves all others alone.
         """
-        # The list is replaced and never edited: who listens is settled when a round begins.
-        self._listeners = [*self._listeners, *((name, callback, scope) for name in self._names(event))]
+        # A list is replaced and never edited: who listens is settled when a round begins.
+        for name in self._names(event):
+            self._listeners[name] = [*self._listeners.get(name, ()), (callback, scope)]
 
     def off(self, event: str | None = None, callback: Callback | None = None, *, scope: object = None) -> None:
         """Remove the listeners of this scope that match what is given; without arguments all of this scope."""
-        names = None if event is None else self._names(event)
-        self._listeners = [
-            one
-            for one in self._listeners
-            if not (one[2] is scope and (names is None or one[0] in names) and (callback is None or one[1] == callback))
-        ]
+        for name in list(self._listeners) if event is None else self._names(event):
+            self._listeners[name] = [
+                one
+                for one in self._listeners.get(name, ())
+                if not (one[1] is scope and (callback is None or one[0] == callback))
+            ]
 
     def _names(self, event: str) -> list[str]:
         names = event.split()
@@ -209,7 +217,7 @@ class WidgetModel:
     @property
     def listener_count(self) -> int:
         """How many listeners there are, for leak checks."""
-        return len(self._listeners)
+        return sum(map(len, self._listeners.values()))
 
     def send(self, content: Any, callbacks: Any = None, buffers: Sequence[Any] = ()) -> None:
         """Custom message to Python, after the edits that were saved before it. Base mode carries none, and says so.
@@ -283,13 +291,11 @@ class WidgetModel:
 
     def _fire(self, event: str, arguments: tuple[Any, ...]) -> None:
         # As of now: a callback that is removed during the round still runs in it, one that is added does not.
-        listeners = self._listeners
-        for name, callback, _ in listeners:
-            if name == event:
-                self._call(event, callback, arguments)
-        for name, callback, _ in listeners:
-            if name == "all":
-                self._call(event, callback, (event, *arguments))
+        listeners, listeners_to_all = self._listeners.get(event, ()), self._listeners.get("all", ())
+        for callback, _ in listeners:
+            self._call(event, callback, arguments)
+        for callback, _ in listeners_to_all:
+            self._call(event, callback, (event, *arguments))
 
     def _call(self, event: str, callback: Callback, arguments: tuple[Any, ...]) -> None:
         try:

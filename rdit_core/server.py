@@ -37,7 +37,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
-from ._transitions import ServerState, server_step
+from ._transitions import ServerState, ServerStep, server_step
 from .access import Verdict
 from .base_server import SlotKey
 from .encoding import FORBIDDEN_KEYS, EncodedValue, encode
@@ -239,7 +239,7 @@ class _OwnValue(NamedTuple):
     op: int
 
 
-class _Sent(NamedTuple):
+class _Sent(msgspec.Struct, frozen=True, gc=False):
     """A `sync` that the client has not acknowledged."""
 
     frame: int
@@ -251,6 +251,7 @@ class _Sent(NamedTuple):
 class ServerConnection:
     """One peer in `rdit/1`. Made by `WidgetManager.connect`."""
 
+    # Beyond thirty attributes a dict is no longer shared between instances, and all lookups get slower.
     mode: Final = "v1"
 
     def __init__(
@@ -271,6 +272,8 @@ class ServerConnection:
         self.user = verdict.user
         self.wants_output = output
         self.state: ServerState = "hello"
+        self.is_open = True
+        """Whether frames still go either way: until it is closing or closed. For reading."""
         self.has_joined = False
         """Whether the peer ever said hello and was let in."""
         self.session: Session | None = None
@@ -319,19 +322,14 @@ class ServerConnection:
     # The adapter's side.
 
     @property
-    def is_open(self) -> bool:
-        """Whether frames still go either way."""
-        return self.state not in ("closing", "closed")
-
-    @property
     def is_congested(self) -> bool:
         """Whether the adapter should read no further frame for now; it ends with the next `wakeup`, or with a drain."""
         limits = self._limits
-        return self.is_open and (
+        return (
             self._waiting_bytes >= limits.max_waiting_bytes
             or self._waiting_batches >= limits.max_waiting_frames
             or len(self._control) >= limits.max_waiting_frames
-        )
+        ) and self.is_open
 
     @property
     def closing(self) -> Closing | None:
@@ -363,7 +361,7 @@ class ServerConnection:
             if self.state == "closed":
                 return
             self._let_go(now_s)
-            self.state = server_step(self.state, "eof")
+            self._step("eof")
             self._control.clear()
             self._outputs.clear()
         self._core.disconnected(self)
@@ -405,13 +403,17 @@ class ServerConnection:
         """When `handle_timeout` must be called next, in seconds of the clock that `now_s` comes from."""
         if not self.is_open:
             return None
+        limits = self._limits
         if self.state == "hello":
-            return self._opened_s + self._limits.first_frame_s
-        deadline = min(self._pinged_s + self._limits.ping_s, self._heard_s + self._limits.silence_s)
-        if self._is_stalled():
-            deadline = min(deadline, self._progress_s + self._limits.stall_s)
+            return self._opened_s + limits.first_frame_s
+        # Asked for after every frame, and `min` costs more than all of it.
+        deadline, silent_s = self._pinged_s + limits.ping_s, self._heard_s + limits.silence_s
+        if silent_s < deadline:
+            deadline = silent_s
+        if self._unacked and not self._has_credit() and self._progress_s + limits.stall_s < deadline:
+            deadline = self._progress_s + limits.stall_s
         owed_s = self._owed_s
-        return deadline if owed_s is None else min(deadline, owed_s)
+        return owed_s if owed_s is not None and owed_s < deadline else deadline
 
     def handle_timeout(self, now_s: float) -> None:
         """Do what is due: a ping, or the end of a connection that is dead or stuck. Harmless when nothing is."""
@@ -584,7 +586,7 @@ class ServerConnection:
         session.subscribe, session.may_see = subscribe, self._may_see
         self.session = session
         self.has_joined = True
-        self.state = server_step(self.state, "welcomed")
+        self._step("welcomed")
         self._pinged_s = now_s
         limits = self._limits
         self._control.append(
@@ -730,7 +732,7 @@ class ServerConnection:
         self._unacked.append(_Sent(self._frame, len(frame), self._sent_reject, self._sent_n))
         self._unacked_bytes += len(frame)
         if not more and self.state == "syncing":
-            self.state = server_step(self.state, "synced")
+            self._step("synced")
         return frame
 
     def _cut_small(self, session: Session) -> str | bytes | None:
@@ -752,11 +754,11 @@ class ServerConnection:
         size = 0
         for widget_id, name in self._dirty:
             slot = self._core.slot(widget_id, name)
-            json, buffers, specials = slot.value.json, slot.value.buffers, slot.value.specials
-            size += len(json)
-            if buffers or specials or size > self._limits.max_sync_bytes:
+            value = slot.value
+            size += len(value.json)
+            if value.buffers or value.specials or size > self._limits.max_sync_bytes:
                 return None
-            changes.append((widget_id, self._known[widget_id], name, msgspec.Raw(json), slot.rev))
+            changes.append((widget_id, self._known[widget_id], name, msgspec.Raw(value.json), slot.rev))
         self._dirty.clear()
         self._ack_due = False
         self._sent_ack = session.ack
@@ -778,15 +780,16 @@ class ServerConnection:
             props: dict[str, tuple[Any, int]] = {}
             index = len(opened)
             for name, slot in slots.items():
-                size = slot.value.size_bytes
+                value = slot.value
+                size = value.size_bytes
                 if (room is not None and size > self._limits.max_sync_bytes) or name in FORBIDDEN_KEYS:
                     # Too large for a part with others, or no name to have a path through: it follows as a change.
                     self._dirty[widget_id, name] = None
                     self._parts_left = (self._parts_left or 0) + 1
                     continue
-                props[name] = (msgspec.Raw(slot.value.json), slot.rev)
-                if slot.value.buffers or slot.value.specials:
-                    values.append((("open", index, "props", name, 0), slot.value))
+                props[name] = (msgspec.Raw(value.json), slot.rev)
+                if value.buffers or value.specials:
+                    values.append((("open", index, "props", name, 0), value))
                 if room is not None:
                     room -= size + _OP_BYTES
             if room is not None and esm is not None:
@@ -875,6 +878,10 @@ class ServerConnection:
 
     # The end. With the lock held.
 
+    def _step(self, step: ServerStep) -> None:
+        self.state = server_step(self.state, step)
+        self.is_open = self.state not in ("closing", "closed")
+
     def _fail(self, code: str, message: str, now_s: float) -> None:
         """Say why, then close."""
         self._control.append(Error(message, code, fatal=True))
@@ -884,7 +891,7 @@ class ServerConnection:
         if self.is_open:
             self._let_go(now_s)
             self._closing = closing
-            self.state = server_step(self.state, "close")
+            self._step("close")
 
     def _let_go(self, now_s: float) -> None:
         session, self.session = self.session, None

@@ -9,13 +9,12 @@ on the thread that set the value; sending only joins them, on any thread, withou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from .encoding import EncodedValue
 
 
-@dataclass(slots=True)
-class Slot:
+class Slot(msgspec.Struct):
     """The latest encoded value of a property, and the revision that it came with."""
 
     value: EncodedValue

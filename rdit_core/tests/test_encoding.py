@@ -16,6 +16,7 @@ from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 
 from rdit_core import UnserializableValue
 from rdit_core.encoding import (
+    FORBIDDEN_KEYS,
     EncodedValue,
     decode,
     decode_value,
@@ -32,7 +33,8 @@ buffers = st.binary() | st.binary().map(bytearray) | st.binary().map(memoryview)
 
 
 def trees(leaf, **sizes):
-    keys = st.text().filter(lambda key: key != "$b64")
+    """Keys that mean something have tests of their own."""
+    keys = st.text().filter(lambda key: key != "$b64" and key not in FORBIDDEN_KEYS)
     return st.recursive(leaf, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), **sizes)
 
 

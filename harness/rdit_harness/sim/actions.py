@@ -53,7 +53,7 @@ def edit(world: World, step: Step) -> None:
     names = pairs[::2]
     for index, name in enumerate(names):
         is_last = index == len(names) - 1
-        if not tab.edit(widget_id, name, _value(world, name, pairs[2 * index + 1]), save=is_last):
+        if not tab.user.edit(widget_id, name, _value(world, name, pairs[2 * index + 1]), save=is_last):
             return
         if name in _DIFFICULT:
             world.fire(_DIFFICULT[name])
@@ -68,14 +68,14 @@ def set_only(world: World, step: Step) -> None:
     """`(widget_id, name, value)`: a user sets without saving."""
     tab = _tab(world, step)
     widget_id, name, value = step.args
-    tab.edit(widget_id, name, _value(world, name, value), save=False)
+    tab.user.edit(widget_id, name, _value(world, name, value), save=False)
     tab.pump()
 
 
 def save(world: World, step: Step) -> None:
     """`(widget_id,)`: a user saves."""
     tab = _tab(world, step)
-    tab.save(step.args[0])
+    tab.user.save(step.args[0])
     tab.pump()
 
 
@@ -94,7 +94,7 @@ def drag(world: World, step: Step) -> None:
 
 def _drag_one(item: tuple[World, Tab, str, str, int]) -> None:
     world, tab, widget_id, name, value = item
-    tab.edit(widget_id, name, _value(world, name, value))
+    tab.user.edit(widget_id, name, _value(world, name, value))
     tab.pump()
 
 
@@ -107,7 +107,7 @@ def offline_edits(world: World, step: Step) -> None:
     if count >= 50:
         world.fire("F33")
     for index in range(count):
-        tab.edit(widget_id, "free" if index % 2 else "clamped", world.next_unique() if index % 2 else index % 100)
+        tab.user.edit(widget_id, "free" if index % 2 else "clamped", world.next_unique() if index % 2 else index % 100)
     tab.pump()
 
 
@@ -116,7 +116,7 @@ def message(world: World, step: Step) -> None:
     tab = _tab(world, step)
     widget_id, has_buffers, fails = step.args
     content = {"id": world.next_unique(), **({"fail": True} if fails else {})}
-    tab.send(widget_id, content, [b"\x01\x02\x03", bytes(64)] if has_buffers else [])
+    tab.user.send(widget_id, content, [b"\x01\x02\x03", bytes(64)] if has_buffers else [])
     tab.pump()
 
 
@@ -124,9 +124,9 @@ def set_message_set(world: World, step: Step) -> None:
     """`(widget_id,)`: set, message, set of one slot, in one go: nothing may merge across."""
     tab = _tab(world, step)
     for _ in range(2):
-        tab.edit(step.args[0], "free", world.next_unique())
-        tab.send(step.args[0], {"id": world.next_unique()}, [])
-    tab.edit(step.args[0], "free", world.next_unique())
+        tab.user.edit(step.args[0], "free", world.next_unique())
+        tab.user.send(step.args[0], {"id": world.next_unique()}, [])
+    tab.user.edit(step.args[0], "free", world.next_unique())
     tab.pump()
 
 

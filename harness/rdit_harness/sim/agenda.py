@@ -7,7 +7,7 @@ a simulator spends most of its time here, and anything cleverer would show.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Any, Final
 
@@ -41,11 +41,15 @@ class Agenda:
         self._count += 1
         heappush(self.heap, (self.now_ns + delay_ns, self._count, call, argument))
 
-    def step(self) -> None:
-        """Run the next entry."""
-        self.now_ns, _, call, argument = heappop(self.heap)
-        self.now_s = self.now_ns / S
-        call(argument)
+    def turns(self, end_ns: int) -> Iterator[None]:
+        """Run what is due up to an instant, included. Yields after each entry."""
+        heap = self.heap
+        while heap and heap[0][0] <= end_ns:
+            self.now_ns, _, call, argument = heappop(heap)
+            self.now_s = self.now_ns / S
+            call(argument)
+            yield
+        self.move_to(end_ns)
 
     def move_to(self, instant_ns: int) -> None:
         """Nothing more happens until this instant: it is now."""

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import msgspec
+
 from rdit_core.encoding import EncodedValue, encode
 from rdit_core.errors import UnserializableValue
 
@@ -45,8 +47,7 @@ class InvariantBroken(Exception):
         self.violation = violation
 
 
-@dataclass(slots=True, eq=False)
-class OpLog:
+class OpLog(msgspec.Struct, eq=False):
     """What is known of one `set` of a `Unique` trait, or of one message: from the user's action to what Python did."""
 
     tab: str
@@ -63,7 +64,7 @@ class OpLog:
     """It travels in a frame that must have no effect."""
     tried: str = ""
     """The epoch in which Python was last asked to take it."""
-    done: dict[str, int] = field(default_factory=dict)
+    done: dict[str, int] = {}
     """Epoch to how often it took effect."""
 
 
@@ -123,6 +124,11 @@ class Checker:
 
     code: ClassVar[str] = ""
     sentence: ClassVar[str] = ""
+    watches: ClassVar[tuple[str, ...]] = ()
+    """Which of the methods below it has."""
+
+    def __init_subclass__(cls) -> None:
+        cls.watches = tuple(name for name in HOOKS if getattr(cls, name) is not getattr(Checker, name))
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -199,11 +205,13 @@ class Hooks:
 
     def __init__(self, checkers: Sequence[Checker]) -> None:
         for name in HOOKS:
-            base = getattr(Checker, name)
-            setattr(self, name, [getattr(one, name) for one in checkers if getattr(type(one), name) is not base])
+            setattr(self, name, [])
+        for one in checkers:
+            for name in one.watches:
+                getattr(self, name).append(getattr(one, name))
 
 
-_PLAIN: Final = (int, str, bool, type(None))
+_PLAIN: Final = frozenset((int, str, bool, type(None)))
 
 
 def same(left: Any, right: Any) -> bool:

@@ -16,6 +16,13 @@ from .plan import Case, Setup, Step, TabSetup
 
 _ODD: Final = ("nan", "inf", "one", "true", "float", "huge", "bytes", "nested", "none", "text", "list")
 _EASY: Final = ("free", "free", "free", "other", "clamped", "echoed")
+_DIFFICULT: Final = {
+    "F19": ("flaky", "flaky"),
+    "F20": ("chain", "chain"),
+    "F21": ("clamped", "clamped", "picky", "picky", "low", "high"),
+    "F23": ("linked", "linked"),
+    "F25": ("blob", "blob"),
+}
 
 Maker = Callable[["_Draw"], "list[Step]"]
 
@@ -32,6 +39,8 @@ class _Draw:
         self.span_ms = dice.weighted(((5, 4_000), (3, 15_000), (1, 90_000)))
         self.tab_count = dice.weighted(((2, 1), (5, 2), (4, 3), (2, 4)))
         self.widget_ids = tuple(f"w{index}" for index in range(dice.weighted(((4, 1), (4, 2), (2, 3)))))
+        self.names = [*_EASY, *(name for code, names in _DIFFICULT.items() if self.has(code) for name in names)]
+        """What there is to edit; what stands here twice is edited twice as often."""
 
     def has(self, code: str) -> bool:
         return code in self.faults
@@ -51,18 +60,7 @@ class _Draw:
     def name_and_value(self) -> tuple[str, Any]:
         """A property to edit, and what to set it to."""
         dice = self.dice
-        options = list(_EASY)
-        if self.has("F19"):
-            options += ["flaky", "flaky"]
-        if self.has("F20"):
-            options += ["chain", "chain"]
-        if self.has("F21"):
-            options += ["clamped", "clamped", "picky", "picky", "low", "high"]
-        if self.has("F23"):
-            options += ["linked", "linked"]
-        if self.has("F25"):
-            options += ["blob", "blob"]
-        name = dice.pick(options)
+        name = dice.pick(self.names)
         if name == "blob":
             return name, dice.pick(_ODD)
         if name == "clamped":

@@ -33,15 +33,15 @@ def heal(world: World) -> None:
     _settle(world, "after the faults")
     for tab in world.tabs:
         # What is set and not saved is the page's own, and shows nowhere else.
-        for widget_id in dict.fromkeys(key[0] for key in tab.unsaved):
-            tab.save(widget_id)
+        for widget_id in dict.fromkeys(key[0] for key in tab.user.unsaved):
+            tab.user.save(widget_id)
         tab.pump()
     for tab in world.tabs:
         if tab.is_over:
             continue
         for widget_id in world.setup.widgets[:1]:
             value = world.next_unique()
-            if tab.edit(widget_id, "free", value):
+            if tab.user.edit(widget_id, "free", value):
                 world.probes.append((tab, widget_id, value))
                 tab.pump()
     _settle(world, "after the last edits")

@@ -8,6 +8,7 @@ kernel is an event of its own: what pages sent waits for it, longer when it is b
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from rdit_core import TRUSTED, LimitReached, WidgetManager
@@ -21,6 +22,7 @@ from .wire import (
     BatchView,
     ErrorView,
     HelloView,
+    PongView,
     SubscribeView,
     SyncAckView,
     SyncView,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from .world import World
 
 _SHOWN: Final = frozenset(SHOWN)
+_NO_HURRY: Final = frozenset((SyncAckView, PongView))
+"""After these no deadline is nearer than it was."""
 _EMPTY: Final[tuple[Any, ...]] = ()
 
 
@@ -41,6 +45,7 @@ class Port:
     """One connection at the server, and its end of the transport."""
 
     __slots__ = (
+        "_armed_s",
         "_inbox",
         "_is_closing",
         "_timer_ns",
@@ -74,6 +79,9 @@ class Port:
         self.has_narrowed = False
         self._is_closing = False
         self._timer_ns = 0
+        """When the timer rings; 0 while there is none."""
+        self._armed_s = inf
+        """The deadline that this is for: a later one needs no look at the timer, which asks again when it rings."""
         self._inbox: deque[tuple[Frame, Any]] = deque()
         hidden_ids = self.hidden
         connect: Any = host.manager.connect
@@ -107,7 +115,10 @@ class Port:
             self._world.mark("congested")
             return
         self._take(frame, view)
-        self.drain()
+        if self.is_awake:  # What there is to send now has called `wakeup`.
+            self.drain()
+        elif type(view) not in _NO_HURRY:
+            self.arm()
 
     def receive_junk(self, frame: Frame) -> None:
         """Something arrives that is no frame of the peer's."""
@@ -136,33 +147,42 @@ class Port:
             frame, view = self._inbox.popleft()
             self._take(frame, view)
             self._wake()
-        if not self.is_base and connection.closing is not None and not self._is_closing:
-            self._close(connection.closing.code)
+        if not connection.is_open and not self.is_base and not self._is_closing:
+            self._close()
         self.arm()
 
-    def _close(self, code: int) -> None:
+    def _close(self) -> None:
+        closing = self.connection.closing
+        if closing is None:
+            return
         # What is due before the close goes first, whatever room there is.
         way = self.transport.to_client
         for frame in self.connection.frames_to_send(self.host.now_s):
             way.send(frame, self._watch(frame))
         self._is_closing = True
         self.log.is_over = True
-        self._world.closed(self, code)
-        self.transport.close_from_server(code)
+        self._world.closed(self, closing.code)
+        self.transport.close_from_server(closing.code)
 
     def arm(self) -> None:
         """Have the core called when it wants to be."""
         deadline = self.connection.next_deadline()
-        if deadline is not None:
+        if deadline is not None and deadline < self._armed_s:
+            self._armed_s = deadline
             at = instant_of(deadline) - self.host.skew_ns
             if not self._timer_ns or at < self._timer_ns:
                 self._timer_ns = at
                 self._world.agenda.at(at, self._ring, at)
 
+    def disarm(self) -> None:
+        """Forget the deadline that is kept."""
+        self._timer_ns = 0
+        self._armed_s = inf
+
     def _ring(self, at: int) -> None:
         if at != self._timer_ns:
             return
-        self._timer_ns = 0
+        self.disarm()
         if not self.is_open:
             return
         deadline = self.connection.next_deadline()
@@ -241,9 +261,10 @@ class Port:
             world.mark("sync in parts")
         if sync.lost_msgs:
             world.mark("messages lost")
+        size = len(frame)
         log.frame, log.rev = sync.frame, sync.rev
-        log.open_frames.append((sync.frame, len(frame)))
-        log.bytes += len(frame)
+        log.open_frames.append((sync.frame, size))
+        log.bytes += size
         expected: Any = _EMPTY
         if sync.ack is not None:
             if len(log.open_frames) >= world.limits.max_sync_frames:
@@ -376,7 +397,7 @@ class Host:
         """The clock jumps."""
         self.skew_ns += ns
         for port in list(self.ports):
-            port._timer_ns = 0
+            port.disarm()
             port.arm()
         self._timer_ns = 0
         self.arm()

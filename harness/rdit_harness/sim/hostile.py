@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .agenda import MS, S
 from .checkers import OpLog
 from .network import Frame, Transport
-from .wire import SyncView, WelcomeView
+from .wire import SyncAckView, SyncView, WelcomeView
 
 if TYPE_CHECKING:
     from .actions import Verb
@@ -56,10 +56,7 @@ class RawPeer:
     def _arrive(self, frame: Frame, told: Any) -> None:
         view = told[0] if told is not None else None
         if type(view) is SyncView:
-            from .wire import SyncAckView
-
-            ack = json.dumps({"type": "sync_ack", "frame": view.frame})
-            self.transport.to_server.send(ack, SyncAckView(view.frame))
+            self.transport.to_server.send(f'{{"type": "sync_ack", "frame": {view.frame}}}', SyncAckView(view.frame))
         if type(view) is WelcomeView:
             self._send_all()
 

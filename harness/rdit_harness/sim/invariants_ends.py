@@ -99,10 +99,10 @@ class NoJitter(Checker):
         key = (model.widget_id, name)
         if tab.is_pending(*key):
             # What a listener sets while the model tells of several properties is told once more in its turn.
-            is_own = type(value) is int and value in tab.own.get(key, ())
+            is_own = type(value) is int and value in tab.user.own.get(key, ())
             self.require(is_own, "{} was told {}.{} = {!r} under an edit", tab.name, *key, value)
-        elif key in tab.last_told:
-            before = tab.last_told[key]
+        elif key in tab.listener.last_told:
+            before = tab.listener.last_told[key]
             self.require(not same(before, value), "{} was told {}.{} = {!r} twice", tab.name, *key, value)
 
 

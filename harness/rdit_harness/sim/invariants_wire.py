@@ -100,8 +100,10 @@ class RevisionsGrow(Checker):
     def on_sync(self, port: Port, session: SessionLog, sync: SyncView, frame: str | bytes) -> None:
         """Of the frame and of each slot in it."""
         log = port.log
-        self.require(sync.frame == log.frame + 1, "frame {} after {}", sync.frame, log.frame)
-        self.require(sync.rev >= log.rev, "rev {} after {}", sync.rev, log.rev)
+        if sync.frame != log.frame + 1:
+            self.fail("frame {} after {}", sync.frame, log.frame)
+        if sync.rev < log.rev:
+            self.fail("rev {} after {}", sync.rev, log.rev)
         for widget_id, _, name, value, rev in sync.changes:
             self._slot(session.epoch, widget_id, name, bytes(value), rev, sync.rev)
         for opened in sync.open:
@@ -111,7 +113,8 @@ class RevisionsGrow(Checker):
             self._slot(session.epoch, widget_id, name, bytes(session.batches[seq][1][index].value), rev, sync.rev)
 
     def _slot(self, epoch: str, widget_id: str, name: str, value: bytes, rev: int, frame_rev: int) -> None:
-        self.require(rev <= frame_rev, "{}.{} has rev {}, its frame {}", widget_id, name, rev, frame_rev)
+        if rev > frame_rev:
+            self.fail("{}.{} has rev {}, its frame {}", widget_id, name, rev, frame_rev)
         key = (epoch, rev)
         mine = (widget_id, name, value)
         other = self.given.setdefault(key, mine)
@@ -169,7 +172,7 @@ class Present(Checker):
             op = world.ops.get(value)
             is_known = value in world.committed or (op is not None and op.tab == tab.name)
         else:
-            is_known = value in world.held.get((model.widget_id, name), ()) or value in tab.own.get(
+            is_known = value in world.held.get((model.widget_id, name), ()) or value in tab.user.own.get(
                 (model.widget_id, name), ()
             )
             # 1 after True tells no observer: what Python holds now counts too.
@@ -223,12 +226,10 @@ class Bounded(Checker):
     def on_sync(self, port: Port, session: SessionLog, sync: SyncView, frame: str | bytes) -> None:
         """Of the server: credit."""
         log, limits = port.log, self.world.limits
-        self.require(len(log.open_frames) < limits.max_sync_frames, "{} syncs under way", len(log.open_frames) + 1)
-        self.require(
-            not log.open_frames or log.bytes < limits.max_sync_bytes,
-            "{} bytes of sync under way",
-            log.bytes + len(frame),
-        )
+        if len(log.open_frames) >= limits.max_sync_frames:
+            self.fail("{} syncs under way", len(log.open_frames) + 1)
+        if log.open_frames and log.bytes >= limits.max_sync_bytes:
+            self.fail("{} bytes of sync under way", log.bytes + len(frame))
 
     def at_end(self) -> None:
         """Of what the server keeps."""

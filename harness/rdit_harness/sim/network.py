@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Frame = str | bytes
 Delivery = Callable[[Frame, Any], None]
+Item = tuple[Frame, Any, int]
+"""A frame under way, what travels beside it for the checkers, and 1 if it counts as content."""
 
 _WINDOW: Final = 64
 _BEAT: Final = '{"type":"p'
@@ -74,7 +76,7 @@ class Direction:
         self.window = _WINDOW
         self.is_dead = False
         self.is_gone = False
-        self.held: deque[tuple[Frame, Any]] | None = None
+        self.held: deque[Item] | None = None
         self.trap: str | None = None
         self.trap_skip = 0
         self.corrupt = 0
@@ -87,57 +89,66 @@ class Direction:
     def send(self, frame: Frame, view: Any) -> None:
         """Put a frame under way. `view` travels beside it for the checkers."""
         world = self._world
-        if self.trap is not None and frame[: len(self.trap)] == self.trap:
-            if self.trap_skip:
-                self.trap_skip -= 1
-                return self._send(frame, view)
-            self.trap = None
-            world.lost(self.lane, frame)
-            self.transport.cut(server_eof_ms=5, client_eof_ms=5)
-            return None
-        return self._send(frame, view)
-
-    def _send(self, frame: Frame, view: Any) -> None:
-        world = self._world
-        if self.corrupt and frame[:16] == '{"type":"batch",' and isinstance(frame, str):
-            self.corrupt -= 1
-            world.fire("F41")
-            frame, view = "x" + frame[1:], None
-        elif world.has_poison and isinstance(frame, str) and _POISON in frame and self is self.transport.to_server:
-            world.fire("F41")
-            frame, view = "x" + frame[1:], None
+        if self.trap is not None and self._is_trapped(frame):
+            return
+        if self.corrupt or world.has_poison:
+            frame, view = self._spoiled(frame, view)
         if self.is_dead or self.is_gone:
             world.lost(self.lane, frame)
             return
+        weight = frame[:10] != _BEAT
         self.in_flight += 1
-        if frame[:10] != _BEAT:
-            self.content += 1
-        at = world.agenda.now_ns + self.latency_ns
+        self.content += weight
+        agenda = world.agenda
+        at = agenda.now_ns + self.latency_ns
         if self.jitter_ns:
             at += int(self._random() * self.jitter_ns)
         if at < self.last_ns:
             at = self.last_ns
         self.last_ns = at
-        world.agenda.at(at, self._deliver, (frame, view))
+        agenda.at(at, self._deliver, (frame, view, weight))
 
-    def _deliver(self, item: tuple[Frame, Any]) -> None:
-        self.in_flight -= 1
-        if item[0][:10] != _BEAT:
-            self.content -= 1
+    def _is_trapped(self, frame: Frame) -> bool:
+        """Whether a frame is the one that the trap waits for. It is lost then, and the transport with it."""
+        trap = self.trap
+        if trap is None or frame[: len(trap)] != trap:
+            return False
+        if self.trap_skip:
+            self.trap_skip -= 1
+            return False
+        self.trap = None
+        self._world.lost(self.lane, frame)
+        self.transport.cut(server_eof_ms=5, client_eof_ms=5)
+        return True
+
+    def _spoiled(self, frame: Frame, view: Any) -> tuple[Frame, Any]:
+        """A frame as it arrives, unreadable if it is one of those, and what a checker is told of it then."""
+        if isinstance(frame, bytes):
+            return frame, view
+        if self.corrupt and frame[:16] == '{"type":"batch",':
+            self.corrupt -= 1
+        elif not (self._world.has_poison and _POISON in frame and self is self.transport.to_server):
+            return frame, view
+        self._world.fire("F41")
+        return "x" + frame[1:], None
+
+    def _deliver(self, item: Item) -> None:
+        frame, view, weight = item
         if self.is_gone or self.is_dead:
-            self._world.lost(self.lane, item[0])
+            self.in_flight -= 1
+            self.content -= weight
+            self._world.lost(self.lane, frame)
             return
         if self.held is not None:
-            self.in_flight += 1
-            if item[0][:10] != _BEAT:
-                self.content += 1
             self.held.append(item)
             return
+        self.in_flight -= 1
+        self.content -= weight
         world = self._world
         world.events += 1
-        world.trace.append((world.agenda.now_ns, self.lane, item[0]))
-        self.arrive(item[0], item[1])
-        if self.on_room is not None and self.in_flight == self.window - 1:
+        world.trace.append((world.agenda.now_ns, self.lane, frame))
+        self.arrive(frame, view)
+        if self.in_flight == self.window - 1 and self.on_room is not None:
             self.on_room()
 
     def widen(self, window: int) -> None:

@@ -98,9 +98,13 @@ def run_case(case: Case, *, keep_world: bool = False) -> Result:
             world.run()
         except InvariantBroken as broken:
             violation = broken.violation
-    return Result(
-        case, violation, world.events, world.trace_hash(), world.fired, world.marks, world if keep_world else None
-    )
+    result = Result(case, violation, world.events, world.trace_hash(), world.fired, world.marks)
+    if keep_world:
+        result.world = world
+    else:
+        world.trace.clear()  # Most of what a world is made of, and no part of its cycles.
+        world.ops.clear()
+    return result
 
 
 def run_seeds(
@@ -125,10 +129,10 @@ def run_seeds(
     from .planted import PLANTS
 
     summary = Summary()
-    # Cycles are made by the thousand and die with their world; looking for them all the time costs a quarter.
+    # Cycles are made by the thousand and die with their world; looking for them all the time costs a quarter. Once per
+    # seed is enough, over what that seed made: all that was there before, and what outlives a seed, is set aside.
     was_collecting = gc.isenabled()
     gc.disable()
-    gc.collect()
     gc.freeze()
     try:
         with PLANTS[plant].planted() if plant is not None else nullcontext():
@@ -146,8 +150,8 @@ def run_seeds(
                         break
                 if check_determinism and run_case(case).trace_hash != result.trace_hash:
                     summary.unsteady.append(seed)
-                if seed % 32 == 31:
-                    gc.collect()
+                gc.collect()
+                gc.freeze()
     finally:
         gc.unfreeze()
         if was_collecting:

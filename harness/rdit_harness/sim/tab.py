@@ -1,4 +1,4 @@
-"""A page: the core's client with an adapter, its user's edits, and what its models say.
+"""A page in `rdit/1`: the core's client with an adapter. Its `User` edits, its `Listener` hears what its models say.
 
 The adapter does what the core asks of one: dial when the client wants a transport, drain after each input, close when
 told to, keep deadlines. A `Tab` outlives its client: when the user leaves, the next page load is a new client in the
@@ -7,19 +7,19 @@ same tab.
 
 from __future__ import annotations
 
-import base64
-from typing import TYPE_CHECKING, Any, Final
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from rdit_core.base_client import BaseClientConnection
 from rdit_core.client import ClientConnection
 
 from .agenda import MS, instant_of
-from .checkers import OpLog, SessionLog
+from .backoff import Backoff
+from .checkers import SessionLog
+from .listener import Listener
 from .network import Frame, Transport
-from .notation import notation
 from .plan import TabSetup
-from .widgets import SHOWN
-from .wire import BatchView, MsgView, SetView, SyncView, WelcomeView, read_base, read_client, without_ack
+from .user import User
+from .wire import BatchView, MsgView, SetView, SyncView, WelcomeView, read_client, without_ack
 
 if TYPE_CHECKING:
     from .host import Port
@@ -31,7 +31,9 @@ _UNIQUE: Final = ("free", "other")
 class Tab:
     """One page in `rdit/1`."""
 
-    mode = "v1"
+    mode: ClassVar[str] = "v1"
+    user_kind: ClassVar[type[User]] = User
+    listener_kind: ClassVar[type[Listener]] = Listener
 
     def __init__(self, world: World, index: int, setup: TabSetup) -> None:
         self.world = world
@@ -57,36 +59,30 @@ class Tab:
         self.port: Port | None = None
         self.session: SessionLog | None = None
         self._timer_ns = 0
+        self._armed_s = inf
+        """As in `Port`."""
         self._begin()
 
     def _begin(self) -> None:
         self.load += 1
         self.is_leaving = False
         self.inst: dict[str, int] = {}
-        self.last_told: dict[tuple[str, str], Any] = {}
-        self.own: dict[tuple[str, str], set[int]] = {}
-        self.unsaved: dict[tuple[str, str], int] = {}
+        self.user = self.user_kind(self)
+        self.listener = self.listener_kind(self)
         self.doubtful: set[tuple[str, str]] = set()
         """Base mode: slots whose correction may have been lost with a connection; nobody promises them."""
         self.refusals: list[tuple[str, str | None, str | None]] = []
         self._due: list[tuple[int, int, str]] = []
-        self._models: dict[str, Any] = {}
         is_recorded = self.index == 0 and self.load == 1 and self.mode == "v1"
         self.recorder = self.world.recorder if is_recorded else None
-        self._depth = 0
-        self._in_part = False
-        self._live_s: float | None = None
-        self._losses = 0
-        self._was_hinted = False
-        self._chance: float | None = None
         self.session = None
         self._make()
 
     def _make(self) -> None:
-        self._stream = self.world.network.stream(f"{self.name}/{self.load}").random
+        self.backoff = Backoff(self)
         self.client = ClientConnection(
             limits=self.world.client_limits,
-            random=self._random,
+            random=self.backoff.draw,
             policy=self.setup.policy,
             subscribe="*" if self.subscribed is None else self.subscribed,
         )
@@ -94,31 +90,6 @@ class Tab:
             self.client = self.recorder.watch(self.client)
         self.client.start(self.now_s)
         self.pump()
-
-    def _random(self) -> float:
-        """What the backoff draws, kept for `_check_backoff`."""
-        chance = self._chance = self._stream()
-        if self.recorder is not None:
-            self.recorder.chances.append(chance)
-        return chance
-
-    def _check_backoff(self) -> None:
-        """I10: a server that fails is not asked more often than the backoff allows, until it was good for a while."""
-        chance, self._chance = self._chance, None
-        if chance is None:
-            return  # It was waiting already.
-        limits = self.world.client_limits
-        if self._live_s is not None and self.now_s - self._live_s >= limits.stable_s:
-            self._losses = 0
-        self._live_s = None
-        ceiling = min(limits.backoff_cap_s, limits.backoff_base_s * 2 ** min(self._losses, 16))
-        self._losses += 1
-        deadline = self.client.next_deadline()
-        if self.client.state == "backoff" and deadline is not None and not self._was_hinted:
-            is_waiting = len(self.client.models) > len(self.client.widgets)
-            if deadline < self.now_s + chance * ceiling - 1e-6 and not is_waiting:
-                self.world.violate("I10", f"{self.name} dials after {deadline - self.now_s:.3f} s, loss {self._losses}")
-        self._was_hinted = False
 
     @property
     def now_s(self) -> float:
@@ -157,7 +128,7 @@ class Tab:
 
     def is_busy(self, widget_id: str, name: str) -> bool:
         """Whether what a slot shows is the user's, saved or not."""
-        return (widget_id, name) in self.unsaved or self.is_pending(widget_id, name)
+        return (widget_id, name) in self.user.unsaved or self.is_pending(widget_id, name)
 
     def may_show(self, widget_id: str) -> bool:
         """Whether this page should have a widget."""
@@ -167,8 +138,7 @@ class Tab:
 
     def pump(self) -> None:
         """What an adapter does after each input."""
-        client = self.client
-        transport = self.transport
+        client, transport = self.client, self.transport
         if transport is not None:
             for frame in client.frames_to_send(self.now_s):
                 transport.to_server.send(frame, self._watch(frame))
@@ -182,14 +152,11 @@ class Tab:
         self._arm()
 
     def _end_transport(self) -> None:
-        transport, self.transport = self.transport, None
-        if transport is None:
+        if self.transport is None:
             return
-        transport.client_eof = lambda code: None
-        transport.to_client.arrive = lambda frame, view: None
-        transport.close_from_client()
+        self._drop_transport()
         self.client.receive_eof(self.now_s)
-        self._check_backoff()
+        self.backoff.check()
         if self.client.wants_transport:
             self._dial()
 
@@ -242,21 +209,26 @@ class Tab:
             if code is not None:
                 self.world.mark(f"close {code}")
             self.client.receive_eof(self.now_s, code)
-            self._check_backoff()
+            self.backoff.check()
             self.pump()
 
     def _arm(self) -> None:
         deadline = self.client.next_deadline()
-        if deadline is not None and not self.is_frozen:
+        if deadline is not None and deadline < self._armed_s and not self.is_frozen:
+            self._armed_s = deadline
             at = instant_of(deadline) - self.skew_ns
             if not self._timer_ns or at < self._timer_ns:
                 self._timer_ns = at
                 self.world.agenda.at(at, self._ring, at)
 
+    def _disarm(self) -> None:
+        self._timer_ns = 0
+        self._armed_s = inf
+
     def _ring(self, at: int) -> None:
         if at != self._timer_ns:
             return
-        self._timer_ns = 0
+        self._disarm()
         deadline = self.client.next_deadline()
         if deadline is None or self.is_frozen:
             return
@@ -271,7 +243,7 @@ class Tab:
     def jump(self, ns: int) -> None:
         """The page's clock jumps."""
         self.skew_ns += ns
-        self._timer_ns = 0
+        self._disarm()
         self._arm()
 
     # Frames.
@@ -308,20 +280,22 @@ class Tab:
                 # A batch that was given up was reported as such.
                 if ops is not None and ops[1] and one.seq > session.ack_read:
                     self._due.append((one.seq, one.op, one.code))
-        self._in_part = view.more
+        self.listener.is_in_part = view.more
         was_live = self.client.state == "live"
         self.client.receive_frame(frame, self.now_s)
-        self._in_part = False
+        self.listener.is_in_part = False
         if view.more:
             return
         if not was_live and self.client.state == "live":
-            self._live_s = self.now_s
+            self.backoff.went_live()
         if session is not None and view.ack is not None and view.ack > session.ack_read:
             if session.refused and not session.is_shared:
                 self._check_refusals(session, view, view.ack)
             session.ack_read = view.ack
         if view.open or view.close or view.live is not None:
-            self._meet(view)
+            for opened in view.open:
+                self.inst[opened.widget_id] = opened.inst
+            self.listener.meet(self.client.models)
         events = self.client.events_received()
         if events:
             self._take_events(events)
@@ -335,63 +309,6 @@ class Tab:
             for index in range(len(session.batches[seq][1])):
                 if (seq, index) in session.refused and (seq, index) not in told:
                     self.world.violate("I3", f"{self.name} never hears that op {index} of batch {seq} was refused")
-
-    def _meet(self, view: SyncView) -> None:
-        """Listen to the models that came."""
-        for opened in view.open:
-            self.inst[opened.widget_id] = opened.inst
-        models = self.client.models
-        for widget_id, model in models.items():
-            if self._models.get(widget_id) is not model:
-                self._models[widget_id] = model
-                self._listen(model)
-        for widget_id in [one for one in self._models if one not in models]:
-            del self._models[widget_id]
-            self._forget_told(widget_id)
-
-    def _forget_told(self, widget_id: str) -> None:
-        for key in [key for key in self.last_told if key[0] == widget_id]:
-            del self.last_told[key]
-        for key in [key for key in self.unsaved if key[0] == widget_id]:
-            del self.unsaved[key]
-
-    def _listen(self, model: Any) -> None:
-        self._forget_told(model.widget_id)
-        for name in SHOWN:
-            model.on(f"change:{name}", lambda name=name: self._told(model, name))
-        if self.mode == "base":
-            return
-        model.on("msg:custom", lambda content, buffers: self._page_message(model, content))
-
-    def _told(self, model: Any, name: str) -> None:
-        value = model.get(name)
-        key = (model.widget_id, name)
-        if self._depth:
-            self.last_told[key] = value
-            return
-        if self._in_part:
-            self.world.violate("I9", f"{self.name} shows {model.widget_id}.{name} of a part of a sync")
-        for check in self.world.hooks.on_told:
-            check(self, model, name, value)
-        self.last_told[key] = value
-        self.unsaved.pop(key, None)
-        if self.setup.has_moods:
-            self._react(model, name, value)
-
-    def _react(self, model: Any, name: str, value: Any) -> None:
-        """A listener with a will of its own: what it sets is another slot, else two pages would chase each other."""
-        if name == "chain" and type(value) is int and value < 900:
-            self.world.fire("F31")
-            self.edit(model.widget_id, "clamped", value % 90)
-        elif name == "flaky":
-            self.world.fire("F31")
-            raise RuntimeError("this listener fails")
-
-    def _page_message(self, model: Any, content: Any) -> None:
-        if type(content) is dict and "k" in content:
-            self.world.mark("message to page")
-            for check in self.world.hooks.on_page_message:
-                check(self, model, content)
 
     def _take_events(self, events: Any) -> None:
         for event in events:
@@ -452,74 +369,6 @@ class Tab:
         session.batches[view.seq] = (without_ack(frame, view), view.ops)
         session.last_seq = max(session.last_seq, view.seq)
 
-    # The user.
-
-    def edit(self, widget_id: str, name: str, value: Any, *, save: bool = True) -> bool:
-        """Set a property as widget code would, and save. False when there is no such widget here."""
-        model = self.model(widget_id)
-        if model is None or self.is_over or self.is_frozen:
-            return False
-        if not self.is_live:
-            self.world.fire("F28")
-        world = self.world
-        if name in _UNIQUE:
-            world.ops[value] = OpLog(self.name, widget_id, name, world.next_unique() if save else 0)
-        elif type(value) is int:
-            self.own.setdefault((widget_id, name), set()).add(value)
-        if self.recorder is not None:
-            more = {"widget_id": widget_id, "property": name, "value": notation(value), "save": save}
-            self.recorder.note(self.now_s, "set", **more)
-        self._depth += 1
-        try:
-            model.set(name, value)
-            self.unsaved[widget_id, name] = value if type(value) is int else 0
-            if save:
-                self._saved(widget_id)
-                model.save_changes()
-        finally:
-            self._depth -= 1
-        if self.recorder is not None:
-            self.pump()
-        return True
-
-    def save(self, widget_id: str) -> None:
-        """Save what was set."""
-        model = self.model(widget_id)
-        if model is not None and not self.is_over and not self.is_frozen:
-            self._saved(widget_id)
-            if self.recorder is not None:
-                self.recorder.note(self.now_s, "save", widget_id=widget_id)
-            self._depth += 1
-            try:
-                model.save_changes()
-            finally:
-                self._depth -= 1
-
-    def _saved(self, widget_id: str) -> None:
-        for key in [key for key in self.unsaved if key[0] == widget_id]:
-            value = self.unsaved.pop(key)
-            if key[1] in _UNIQUE and value in self.world.ops:
-                self.world.ops[value].stamp = self.world.next_unique()
-
-    def send(self, widget_id: str, content: dict[str, Any], buffers: Any) -> bool:
-        """Send a custom message."""
-        model = self.model(widget_id)
-        if model is None or self.is_over or self.is_frozen:
-            return False
-        world = self.world
-        world.ops[content["id"]] = OpLog(self.name, widget_id, "", world.next_unique())
-        if self.recorder is not None:
-            texts = [base64.b64encode(one).decode() for one in buffers]
-            self.recorder.note(self.now_s, "send", widget_id=widget_id, content=content, buffers=texts)
-        self._depth += 1
-        try:
-            model.send(content, None, buffers)
-        finally:
-            self._depth -= 1
-        if self.recorder is not None:
-            self.pump()
-        return True
-
     @property
     def is_narrow(self) -> bool:
         """Whether it does not show all widgets, or did not at some time."""
@@ -545,13 +394,9 @@ class Tab:
         """The user loads the page anew, without a goodbye if the page is frozen."""
         if not self.is_frozen:
             self.leave()
-        transport, self.transport = self.transport, None
-        if transport is not None:
-            transport.client_eof = lambda code: None
-            transport.to_client.arrive = lambda frame, view: None
-            transport.close_from_client()
+        self._drop_transport()
         self.is_frozen = False
-        self._timer_ns = 0
+        self._disarm()
         self._begin()
 
     def freeze(self) -> None:
@@ -579,157 +424,6 @@ class Tab:
     def hint(self) -> None:
         """The browser says that there is a network again."""
         if not self.is_over and not self.is_frozen:
-            self._was_hinted = True
+            self.backoff.was_hinted = True
             self.client.hint_online(self.now_s)
             self.pump()
-
-
-class BaseTab(Tab):
-    """One page in base mode. It opens its widgets from their serialized form, as a page of the first design does."""
-
-    mode = "base"
-    _RETRY_NS: Final = 500 * MS
-
-    def _make(self) -> None:
-        self._epoch = ""
-        self.doubtful = set()
-        self._is_stale = False
-        self.base = BaseClientConnection(limits=self.world.client_limits)
-        self._dial()
-
-    @property
-    def state(self) -> str:
-        """Of the transport; base mode has no more."""
-        return "live" if self.base.is_connected else "connecting"
-
-    @property
-    def is_live(self) -> bool:
-        """Whether edits go out."""
-        return self.base.is_connected
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no edit waits."""
-        return self.base.is_idle
-
-    def models(self) -> Any:
-        """Widget id to open model."""
-        return self.base.models
-
-    def model(self, widget_id: str) -> Any:
-        """An open model, or None."""
-        return self.base.models.get(widget_id)
-
-    def is_pending(self, widget_id: str, name: str) -> bool:
-        """Whether a slot has an edit on its way."""
-        return self.base.is_pending(widget_id, name)
-
-    def pump(self) -> None:
-        """What an adapter does after each input."""
-        transport = self.transport
-        if transport is not None and self.base.is_connected:
-            for frame in self.base.frames_to_send():
-                transport.to_server.send(frame, read_base(frame))
-                self.world.count_frame()
-        events = self.base.events_received()
-        if events:
-            self._take_events(events)
-
-    def _opened(self, transport: Transport) -> None:
-        if transport is not self.transport:
-            return
-        world = self.world
-        world.events += 1
-        world.trace.append((world.agenda.now_ns, transport.name, "opened"))
-        self.base.opened()
-        if self._epoch != world.host.epoch:
-            # A page of the first design is told of a restart by its stream of events, and begins anew.
-            self._epoch = world.host.epoch
-            self.base.receive_eof()
-            self.base = BaseClientConnection(limits=world.client_limits)
-            self.base.opened()
-            self.unsaved.clear()
-            manager = world.host.manager
-            for widget_id in world.widgets:
-                self._listen(self.base.open(manager.serialize(widget_id)))
-        self.pump()
-
-    def widgets_changed(self) -> None:
-        """Widgets were opened or closed: the stream of events says so, and the page renders anew.
-
-        Base mode does not tell one widget from the next under the same id, so a page that kept its connection could
-        take a late push of the old one for the new one's.
-        """
-        if not self._is_stale:
-            self._is_stale = True
-            self.world.agenda.after(0, self._render_anew, None)
-
-    def _render_anew(self, _: None) -> None:
-        self._is_stale = False
-        if not self.is_over:
-            self.reload()
-
-    def _eof(self, transport: Transport, code: int | None) -> None:
-        if transport is self.transport:
-            world = self.world
-            self.transport = None
-            world.events += 1
-            world.trace.append((world.agenda.now_ns, transport.name, f"eof {code}"))
-            self.doubtful.update(self.own)
-            self.base.receive_eof()
-            world.agenda.after(self._RETRY_NS, self._again)
-
-    def _again(self, _: None) -> None:
-        if self.transport is None and not self.is_over:
-            self._dial()
-
-    def _arrive(self, frame: Frame, told: Any) -> None:
-        self.base.receive_frame(frame)
-        self.pump()
-
-    def _told(self, model: Any, name: str) -> None:
-        # Base mode promises the end, not the way (I18): a page of it may be told a value twice.
-        if not self._depth:
-            self.unsaved.pop((model.widget_id, name), None)
-
-    def _arm(self) -> None:
-        return
-
-    def send(self, widget_id: str, content: dict[str, Any], buffers: Any) -> bool:
-        """Base mode has none."""
-        return False
-
-    def edit(self, widget_id: str, name: str, value: Any, *, save: bool = True) -> bool:
-        """As in `rdit/1`, and drained at once. Nothing too large: base mode does not say which edit that was."""
-        if type(value) is str and (len(value) > 500 or value == "poison"):
-            return False
-        self.world.mark("edit in base mode")
-        is_done = super().edit(widget_id, name, value, save=save)
-        if is_done:
-            self.pump()
-        return is_done
-
-    def subscribe(self, widget_ids: tuple[str, ...] | None) -> None:
-        """Base mode shows everything."""
-
-    def reload(self) -> None:
-        """The user loads the page anew."""
-        self._drop_transport()
-        self._begin()
-
-    def leave(self) -> None:
-        """The user closes the page."""
-        self._drop_transport()
-        self.base.receive_eof()
-
-    def freeze(self) -> None:
-        """Not for pages of base mode."""
-
-    def thaw(self) -> None:
-        """Not for pages of base mode."""
-
-    def hint(self) -> None:
-        """Not for pages of base mode."""
-
-    def jump(self, ns: int) -> None:
-        """Base mode's client has no clock."""

@@ -7,7 +7,8 @@ the core's own, on purpose: a checker that read with the code under test would s
 from __future__ import annotations
 
 import struct
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -177,6 +178,10 @@ _SERVER = msgspec.json.Decoder(ServerView)
 _BASE = msgspec.json.Decoder(BaseView)
 
 
+_SHORT: Final = 40
+"""Acknowledgements, pings and pongs are shorter, and come again and again: each is read once. Nobody writes to them."""
+
+
 def text_of(frame: str | bytes) -> str | bytes:
     """The JSON of a frame, binary or not."""
     if isinstance(frame, bytes) and frame[:4] == b"RDB1":
@@ -196,13 +201,29 @@ def without_ack(frame: str | bytes, view: BatchView) -> str | bytes:
 
 def read_client(frame: str | bytes) -> ClientView:
     """A frame of ours to the server."""
+    if len(frame) < _SHORT:
+        return _read_short_client(frame)
     view: ClientView = _CLIENT.decode(frame if isinstance(frame, str) else text_of(frame))
     return view
 
 
 def read_server(frame: str | bytes) -> ServerView:
     """A frame of the server's, in `rdit/1`."""
+    if len(frame) < _SHORT:
+        return _read_short_server(frame)
     view: ServerView = _SERVER.decode(frame if isinstance(frame, str) else text_of(frame))
+    return view
+
+
+@lru_cache(maxsize=4096)
+def _read_short_client(frame: str | bytes) -> ClientView:
+    view: ClientView = _CLIENT.decode(frame)
+    return view
+
+
+@lru_cache(maxsize=4096)
+def _read_short_server(frame: str | bytes) -> ServerView:
+    view: ServerView = _SERVER.decode(frame)
     return view
 
 

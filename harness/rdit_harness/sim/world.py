@@ -25,6 +25,7 @@ from rdit_core.limits import Limits
 
 from .actions import ACTIONS
 from .agenda import MS, Agenda, S
+from .base_tab import BaseTab
 from .checkers import Hooks, InvariantBroken, OpLog, SessionLog, Violation
 from .dice import Dice
 from .hazards import HAZARDS
@@ -34,7 +35,7 @@ from .hostile import HOSTILE
 from .invariants_ends import CHECKERS
 from .network import Frame
 from .plan import Case, Step
-from .tab import BaseTab, Tab
+from .tab import Tab
 from .widgets import KINDS, SHOWN, Panel
 from .wire import WelcomeView
 
@@ -129,19 +130,14 @@ class World:
 
     def run_until(self, end_ns: int) -> None:
         """Run what is due up to an instant, included."""
-        agenda, awake = self.agenda, self.awake
-        heap, step = agenda.heap, agenda.step
-        count = 0
-        while heap and heap[0][0] <= end_ns:
-            step()
+        awake = self.awake
+        for count, _ in enumerate(self.agenda.turns(end_ns)):
             if awake:
                 self.drain()
             if self.broken is not None:
                 raise self.broken
-            count += 1
-            if count > _MAX_ENTRIES:
+            if count >= _MAX_ENTRIES:
                 self.violate("I17", f"still busy after {_MAX_ENTRIES} turns")
-        agenda.move_to(end_ns)
 
     def drain(self) -> None:
         """Give every connection that was woken its turn."""
@@ -200,13 +196,12 @@ class World:
 
     def trace_hash(self) -> str:
         """Over every event: instant, lane, bytes."""
-        digest = hashlib.blake2b(digest_size=16)
-        parts: list[bytes] = []
-        for at, lane, data in self.trace:
-            parts.append(b"%d %s " % (at, lane.encode()))
-            parts.append(data if type(data) is bytes else data.encode())  # type: ignore[union-attr]
-        digest.update(b"\n".join(parts))
-        return digest.hexdigest()
+        lines = [
+            # Bytes that are no UTF-8 come out of the encoding below as they were.
+            f"{at} {lane} \n{data if isinstance(data, str) else data.decode('utf-8', 'surrogateescape')}"
+            for at, lane, data in self.trace
+        ]
+        return hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
     # Names and numbers.
 
