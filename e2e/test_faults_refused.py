@@ -1,4 +1,5 @@
-"""What Python does not take: the page shows Python's value again, and says which edit was refused and why."""
+"""What Python does not take: the page shows Python's value again, where Python has one, and says which edit was refused
+and why."""
 
 from __future__ import annotations
 
@@ -15,7 +16,6 @@ REFUSED = {
     "unknown": ("no_such_trait", "unknown_property"),
     "protected": ("_esm", "protected_property"),
 }
-NO_SLOT = ("unknown", "protected")
 
 
 def test_refused_writes_are_taken_back_and_named(
@@ -33,8 +33,11 @@ def test_refused_writes_are_taken_back_and_named(
         new = notices(page).removeprefix(told)
         assert code in new, f"{kind}: {new!r}"
         assert "changed" not in new and "99" not in new, "whose value it is is nobody's business"
-        if protocol_of(page) != "rdit.base" or kind not in NO_SLOT:
-            # Base mode has nothing to take back what has no value in Python.
+        if kind == "unknown":
+            # Python has no value to show in its place.
+            assert page.evaluate(f"panels.main.get('{name}')") is not None
+        elif protocol_of(page) != "rdit.base" or kind != "protected":
+            # Base mode has nothing to take back what has no slot.
             page.wait_for(f"(panels.main.get('{name}') ?? null) === {json.dumps(before)}")
         page.evaluate("document.querySelectorAll('#rdit-notices button').forEach((dismiss) => dismiss.click())")
         assert notices(page) == ""

@@ -659,6 +659,8 @@ class ClientConnection:
             self._come_back(widget, touched)
         self._came_back.clear()
         settled = self._settle(last.ack or 0, touched)
+        if last.rejects:
+            self._keep_undeclared(last.rejects, settled, touched)
         self.rev = max(self.rev, last.rev)
         if self.state == "syncing":
             self._step("synced")
@@ -898,6 +900,22 @@ class ClientConnection:
                 updates.setdefault(widget_id, (widget.model, {}))[1][name] = copy_structure(value)
         for model, changes in updates.values():
             model.handle_remote_updates(changes)
+
+    def _keep_undeclared(
+        self,
+        rejects: Sequence[Reject],
+        settled: dict[int, SentBatch],
+        touched: dict[SlotKey, EncodedValue | None],
+    ) -> None:
+        """A property that Python does not have has no value to show in the place of the page's own, which widgets may
+        rely on: they keep things of their own in the model.
+        """
+        for reject in rejects:
+            batch = settled.get(reject.seq)
+            if reject.code == "unknown_property" and batch is not None and 0 <= reject.op < len(batch.ops):
+                op = batch.ops[reject.op]
+                if isinstance(op, Edit) and self.confirmed(*op.key) is None:
+                    touched.pop(op.key, None)
 
     def _refuse(self, rejects: Sequence[Reject], settled: dict[int, SentBatch]) -> None:
         for reject in rejects:

@@ -812,11 +812,23 @@ def test_a_refused_edit_is_told_and_shown_as_it_was(page, counter):
 
 
 @pytest.mark.afm(33)
-def test_a_refused_edit_of_a_property_that_the_server_does_not_have_is_taken_back(page):
-    page.edit(nothing=1)
+def test_an_edit_of_a_property_that_the_server_does_not_have_is_refused_and_stays_with_the_page(page, counter):
+    heard = listen(page.model(), "nothing")
+    page.edit(nothing=1, value=2)
     page.settle()
     assert refused(page.told()) == [("unknown_property", "nothing")]
-    assert page.model().get("nothing") is None
+    assert (page.model().get("nothing"), heard, counter.value) == (1, [("nothing", 1)], 2)
+    page.model().save_changes()
+    page.settle()
+    assert (page.told(), page.client.is_idle) == ([], True)
+
+
+def test_a_property_that_the_server_has_by_then_shows_its_value_after_a_refusal(server):
+    server.edit(late=1)
+    server.read()
+    reject = {"seq": 1, "op": 0, "code": "unknown_property", "message": ""}
+    server.sync(rev=2, ack=1, rejects=[reject], changes=[["w", 1, "late", 7, 2]])
+    assert server.client.models["w"].get("late") == 7
 
 
 def test_a_failed_observer_is_told_and_the_value_stays(page, counter):

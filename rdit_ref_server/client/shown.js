@@ -104,6 +104,8 @@ export function createShown({ fault, forget }) {
     refuse: (slot) => void refused.add(slot),
     /** The model shows what is confirmed now; nobody need compare. @param {Slot} slot */
     isCertain: (slot) => void certain.set(slot, slot.confirmed),
+    /** What the page shows stays. @param {Slot} slot */
+    keep: (slot) => void settled.delete(slot),
     forgetSettled: () => settled.clear(),
     /** @param {ReadonlyMap<Slot, Op>} acknowledged */
     stageSettled: (acknowledged) => stage(settled, acknowledged),

@@ -90,6 +90,11 @@ export function createSync({ edits, widgets, shown, events, isOver, becameLive }
 
     const batches = edits.bySeq();
     const acknowledged = edits.acknowledge(last.ack ?? 0);
+    for (const { seq: of, op: index, code } of last.rejects ?? []) {
+      const slot = batches.get(of)?.ops[index]?.slot;
+      // Python has no value to show in its place, and widgets keep things of their own in the model.
+      if (code === "unknown_property" && slot && !slot.confirmed) shown.keep(slot);
+    }
     for (const [slot, { op, confirmed }] of named) {
       // Python took the last edit as it was, and what it was made of is shown still.
       const isShown = acknowledged.get(slot) === op && slot.entry.model?.peek(slot.property) === op.source;

@@ -179,13 +179,25 @@ describe("an edit", () => {
     });
   }
 
-  test("of a property that Python does not have is refused, and gone [afm 33]", () => {
+  test("of a property that Python does not have is refused, and stays with the page [afm 33]", () => {
     const world = makeWorld();
     world.live([widget("w", { n: 0 })]);
     world.set("w", "none", 1);
     world.frames();
     world.ack(1, [], { rejects: [{ seq: 1, op: 0, code: "unknown_property", message: "no" }] });
-    assert.equal(world.model("w").get("none"), undefined);
+    assert.deepEqual([world.model("w").get("none"), world.codes], [1, ["unknown_property"]]);
+    world.model("w").save_changes();
+    assert.deepEqual([world.frames(), world.session.isIdle], [[], true]);
+  });
+
+  test("of a property that Python has by then shows Python's value", () => {
+    const world = makeWorld();
+    world.live([widget("w", { n: 0 })]);
+    world.set("w", "late", 1);
+    world.frames();
+    const rejects = [{ seq: 1, op: 0, code: "unknown_property", message: "no" }];
+    world.ack(1, [["w", "late", 7]], { rejects });
+    assert.equal(world.model("w").get("late"), 7);
   });
 
   test("of an object that was edited in place and refused shows Python's object again", () => {

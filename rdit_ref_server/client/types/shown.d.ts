@@ -47,6 +47,8 @@ export declare function createShown({ fault, forget }: {
     refuse: (slot: Slot) => undefined;
     /** The model shows what is confirmed now; nobody need compare. @param {Slot} slot */
     isCertain: (slot: Slot) => undefined;
+    /** What the page shows stays. @param {Slot} slot */
+    keep: (slot: Slot) => undefined;
     forgetSettled: () => void;
     /** @param {ReadonlyMap<Slot, Op>} acknowledged */
     stageSettled: (acknowledged: ReadonlyMap<Slot, Op>) => (() => void)[];
