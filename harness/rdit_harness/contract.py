@@ -233,8 +233,8 @@ LINES: Final = (
     Line(
         33,
         "afm/model/undeclared",
-        "A key that Python does not have is shown, kept and sent. Python refuses it by name (`unknown_property`), and the "
-        "page warns once.",
+        "A key that Python does not have is shown, kept and sent. Python refuses it by name (`unknown_property`), and "
+        "the page warns once.",
         better="Nobody is told otherwise that the value went nowhere.",
     ),
     Line(34, "afm/model/set-object", "`set({...})` sets several keys, with one warning: it is not in AFM's types."),
