@@ -88,7 +88,7 @@ class HostedWidget:
         """When it changed last; 0 for never."""
         self.baseline_rev = 0
         """Base mode: slots newer than this are pushed to a page that connects: the rev of the opening, then of the
-        first serialization."""
+        first serialization if nobody was connected at that time."""
         self.is_serialized = False
         self.writers: set[int] = set()
         """Idents of the threads that changed it so far; more than one makes the manager read again after a commit."""

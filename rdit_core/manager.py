@@ -387,7 +387,9 @@ class WidgetManager:
         with self.store.lock:
             if not hosted.is_serialized:
                 hosted.is_serialized = True
-                hosted.baseline_rev = self.store.revisions.last
+                # What is on its way to a page by then may be older than what it is about to read.
+                if not any(isinstance(one, BaseServerConnection) for one in self.store.connections.values()):
+                    hosted.baseline_rev = self.store.revisions.last
             values = {name: msgspec.Raw(slot.value.base) for name, slot in hosted.slots.items()}
         css = values.pop(_CSS, msgspec.Raw(b"null"))
         return _SerializedWidget(widget_id, hosted.esm, css, values)

@@ -585,14 +585,34 @@ def test_a_page_that_connects_gets_what_changed_since_the_widget_was_serialized(
     counter = Counter()
     counter.label = "before"
     widget_id = manager.add(counter)
-    assert Page(manager).pushes() == []
+
+    def visit():
+        page = Page(manager)
+        pushes = page.pushes()
+        page.connection.receive_eof()
+        return pushes
+
+    assert visit() == []
     counter.label = "opened"
-    assert Page(manager).pushes() == [("label", "opened")]
+    assert visit() == [("label", "opened")]
     manager.serialize(widget_id)
-    assert Page(manager).pushes() == []
+    assert visit() == []
     counter.value = 1
     manager.serialize(widget_id)
-    assert Page(manager).pushes() == [("value", 1)]
+    assert visit() == [("value", 1)]
+
+
+def test_a_page_that_connected_before_its_widget_was_serialized_is_told_the_present_value_when_it_comes_back(manager):
+    counter = Counter()
+    widget_id = manager.add(counter)
+    page = Page(manager)
+    counter.value = 1
+    # On its way when the page reads the widget's state, so it will show the older value, and loses its connection then.
+    assert page.pushes() == [("value", 1)]
+    counter.value = 2
+    manager.serialize(widget_id)
+    page.connection.receive_eof()
+    assert Page(manager).pushes() == [("value", 2)]
 
 
 @pytest.mark.afm(9)
