@@ -249,8 +249,13 @@ export function connect(url, options = {}) {
       sendMessage: (...message) => driver.sendMessage(...message),
       isPending: (...slot) => driver.isPending(...slot),
     },
-    makeSocket: (offers) =>
-      offers.length > 0 ? new WebSocketClass(address.href, offers) : new WebSocketClass(address.href),
+    makeSocket(offers) {
+      const ws = offers.length > 0 ? new WebSocketClass(address.href, offers) : new WebSocketClass(address.href);
+      // Its closing is told like any other loss.
+      const timer = setTimeout(() => ws.readyState < OPEN && ws.close(), LIMITS.dialMs);
+      for (const end of ["open", "close"]) ws.addEventListener(end, () => clearTimeout(timer));
+      return ws;
+    },
     askStatus,
     became(state, failure) {
       if (state === "live") readiness.resolve();

@@ -6,7 +6,7 @@
 /**
  * Bounds and times. Those that the server has a say in come with its welcome.
  *
- * @type {Readonly<Record<"silenceMs" | "probeMs" | "backoffBaseMs" | "backoffCapMs" | "stableMs" | "returnMs" |
+ * @type {Readonly<Record<"silenceMs" | "probeMs" | "dialMs" | "backoffBaseMs" | "backoffCapMs" | "stableMs" | "returnMs" |
  *   "unknownWidgetMs" | "maxQueuedMessages" | "maxQueuedMessageBytes" | "maxFrame" | "maxInflight" | "maxOps", number>>}
  */
 export const LIMITS = Object.freeze({
@@ -14,6 +14,8 @@ export const LIMITS = Object.freeze({
   silenceMs: 45_000,
   /** How long the answer to a probe may take. */
   probeMs: 5_000,
+  /** How long a dial may take. A browser has a limit of its own, of minutes: a page would wait on a network that is back. */
+  dialMs: 10_000,
   /** The first wait before dialling again is uniform between 0 and this; it doubles with each loss. */
   backoffBaseMs: 500,
   backoffCapMs: 20_000,

@@ -10,6 +10,7 @@ import {
   connectionOver,
 } from "../connection.js";
 import { WidgetModel } from "../model.js";
+import { LIMITS } from "../timing.js";
 import { captureConsole, fakeClock, fakeNetwork, settle } from "./fakes.js";
 
 /** @typedef {import("../connection.js").ConnectOptions & import("../connection.js").Timers} Options */
@@ -194,6 +195,16 @@ describe("dialling", () => {
     network.last.accept();
     assert.deepEqual(states, ["live", "offline", "connecting", "live"]);
     assert.equal(network.sockets.length, 2);
+  });
+
+  test("a dial that does not come about is given up in time, and the next one is made", () => {
+    const { network, clock, states } = dial({ statusUrl: null });
+    clock.advance(LIMITS.dialMs);
+    assert.deepEqual(states, ["offline"]);
+    clock.advance(BACKOFF_BASE_MS);
+    network.last.accept();
+    clock.advance(LIMITS.dialMs);
+    assert.deepEqual([network.sockets.length, states], [2, ["offline", "connecting", "live"]]);
   });
 
   test("waits double up to the cap, with full jitter", () => {

@@ -52,7 +52,10 @@ export function fakeNetwork() {
     }
 
     close() {
+      const { readyState } = this;
       this.readyState = 3;
+      // One that never opened says at once that it failed; one that is open waits for the other side.
+      if (readyState === 0) this.dispatchEvent(Object.assign(new Event("close"), { code: 1006, reason: "" }));
     }
 
     /** The other side accepts. @param {string} protocol what it chooses */

@@ -93,6 +93,7 @@ export declare function createSession({ random, profile, policy, limits: chosenL
     limits: {
         backoffBaseMs: number;
         backoffCapMs: number;
+        dialMs: number;
         maxFrame: number;
         maxInflight: number;
         maxOps: number;

@@ -5,10 +5,10 @@
 /**
  * Bounds and times. Those that the server has a say in come with its welcome.
  *
- * @type {Readonly<Record<"silenceMs" | "probeMs" | "backoffBaseMs" | "backoffCapMs" | "stableMs" | "returnMs" |
+ * @type {Readonly<Record<"silenceMs" | "probeMs" | "dialMs" | "backoffBaseMs" | "backoffCapMs" | "stableMs" | "returnMs" |
  *   "unknownWidgetMs" | "maxQueuedMessages" | "maxQueuedMessageBytes" | "maxFrame" | "maxInflight" | "maxOps", number>>}
  */
-export declare const LIMITS: Readonly<Record<"silenceMs" | "probeMs" | "backoffBaseMs" | "backoffCapMs" | "stableMs" | "returnMs" | "unknownWidgetMs" | "maxQueuedMessages" | "maxQueuedMessageBytes" | "maxFrame" | "maxInflight" | "maxOps", number>>;
+export declare const LIMITS: Readonly<Record<"silenceMs" | "probeMs" | "dialMs" | "backoffBaseMs" | "backoffCapMs" | "stableMs" | "returnMs" | "unknownWidgetMs" | "maxQueuedMessages" | "maxQueuedMessageBytes" | "maxFrame" | "maxInflight" | "maxOps", number>>;
 /** @param {{ limits: typeof LIMITS, random: () => number }} options `random` is uniform in [0, 1) */
 export declare function createTiming({ limits, random }: {
     limits: typeof LIMITS;
