@@ -175,9 +175,12 @@ def python_set(world: World, step: Step) -> None:
             if any(name == "blob" for name, _ in values):
                 world.host.manager.touch(widget, "blob")
         else:
-            setattr(widget, *values[0])
-            if values[0][0] == "blob":
+            name, value = values[0]
+            setattr(widget, name, value)
+            if name == "blob":
                 world.host.manager.touch(widget, "blob")  # 1 to True tells nobody.
+                if type(value) is int:
+                    world.held[widget_id, name].add(value)
     except _PYTHON_ERRORS:
         world.mark("Python was refused")
         # traitlets tells nobody else of a change once an observer raised, and the core may be that nobody.
