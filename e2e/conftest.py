@@ -116,6 +116,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     default = os.environ.get("RDIT_REPEATS", "1")
     group.addoption("--repeats", type=int, default=int(default), help="how often each story about faults runs")
     group.addoption(
+        "--cycles",
+        type=int,
+        default=int(os.environ.get("RDIT_CYCLES", "200")),
+        help="how many widgets come and go in the story about leaks, in twenties",
+    )
+    group.addoption(
         "--drag-seconds", type=float, default=1.2, help="how long the hand drags in the stories about dragging"
     )
 
