@@ -29,7 +29,7 @@ NAMES = {"chromium": "Chromium", "firefox": "Firefox", "webkit": "WebKit"}
 
 APT_PACKAGES = {
     "chromium": ("chromium", "fonts-dejavu-core"),
-    "firefox": ("firefox-esr", "fonts-dejavu-core"),
+    "firefox": ("firefox-esr", "fonts-dejavu-core", "xvfb", "libgl1-mesa-dri", "libegl1", "libgles2"),
     "webkit": ("webkit2gtk-driver", "xvfb", "fonts-dejavu-core", "libgl1-mesa-dri", "libegl1", "libgles2"),
 }
 

@@ -7,9 +7,11 @@ explain it under `e2e/artifacts/<engine>/<test>/`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
+import shutil
 import textwrap
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from e2e import browsers
+from e2e.display import VirtualDisplay
 from e2e.faults import Behind
 from e2e.page import Page
 from e2e.playwright_page import PlaywrightEngine
@@ -113,6 +116,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     default = os.environ.get("RDIT_REPEATS", "1")
     group.addoption("--repeats", type=int, default=int(default), help="how often each story about faults runs")
     group.addoption(
+        "--cycles",
+        type=int,
+        default=int(os.environ.get("RDIT_CYCLES", "200")),
+        help="how many widgets come and go in the story about leaks, in twenties",
+    )
+    group.addoption(
         "--drag-seconds", type=float, default=1.2, help="how long the hand drags in the stories about dragging"
     )
 
@@ -127,6 +136,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "unrecorded: keep no recording of the steps, which takes the time that the story is about"
     )
+    config.addinivalue_line("markers", "webgl: needs a browser with WebGL; Firefox has it in a window only")
     config.addinivalue_line("markers", "takes(seconds): it takes that much longer before it counts as hung")
     config.option.reruns = 1
     config.option.only_rerun = BROWSER_WENT_AWAY
@@ -207,6 +217,21 @@ def engine(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Itera
     started.close()
 
 
+@pytest.fixture(scope="session")
+def webgl_engine(engine: Engine, pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A browser that can draw with WebGL, as far as it is known how to have one: Firefox without a window does not."""
+    is_headless = isinstance(engine, PlaywrightEngine) and not pytestconfig.getoption("--headed")
+    if _run_of(pytestconfig).engine_name != "firefox" or not is_headless or shutil.which("Xvfb") is None:
+        yield engine
+        return
+    launch: Callable[..., Browser] = request.getfixturevalue("launch_browser")
+    display = VirtualDisplay()
+    windowed = PlaywrightEngine(functools.partial(launch, headless=False, env=display.environment()))
+    yield windowed
+    windowed.close()
+    display.close()
+
+
 @pytest.fixture
 def artifacts(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Path:
     """Where this test leaves what it wants looked at. Made on first use by `keep`."""
@@ -256,6 +281,8 @@ def open_page(request: pytest.FixtureRequest, engine: Engine, artifacts: Path) -
     takes = request.node.get_closest_marker("takes")
     extra_s = request.config.getoption("--drag-seconds") + (takes.args[0] if takes else 0)
     watchdog = Watchdog(HANG_S + extra_s)
+    if request.node.get_closest_marker("webgl") is not None:
+        engine = request.getfixturevalue("webgl_engine")
     session = engine.new_session(is_recorded=request.node.get_closest_marker("unrecorded") is None)
     pages: list[Page] = []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
 
+from e2e.display import VirtualDisplay
 from e2e.page import Page, Point
 from e2e.watchdog import Watchdog
 
@@ -248,32 +248,6 @@ class WebKitGTKEngine:
             self._display.close()
 
     def _environment(self) -> dict[str, str]:
+        environment = os.environ if self._display is None else self._display.environment()
         # With LANG=C the page's language becomes "C" and Intl throws; the locale need not be installed.
-        environment = {**os.environ, "LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
-        if self._display is not None:
-            environment["DISPLAY"] = self._display.name
-            environment.pop("WAYLAND_DISPLAY", None)
-        return environment
-
-
-class VirtualDisplay:
-    """An Xvfb process on a display number that it chose itself."""
-
-    def __init__(self) -> None:
-        read_end, write_end = os.pipe()
-        self._process = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
-            pass_fds=[write_end],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(write_end)
-        with os.fdopen(read_end) as answer:
-            number = answer.readline().strip()
-        if not number:
-            raise RuntimeError("Xvfb did not start")
-        self.name = f":{number}"
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait(10)
+        return {**environment, "LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}

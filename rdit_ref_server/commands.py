@@ -55,6 +55,7 @@ examples:
                                              for a front end of your own that is served from there
   rdit serve app.py --public-url http://localhost:9000
                                              behind ssh -L 9000:localhost:8765, a container's port, a reverse proxy
+  rdit serve chart.py --allow-eval           for widgets that make code out of text, as Altair's do
 
 Top-level expressions of the script are displayed, as in a notebook; end one with `;` to hide it. Widgets are live while
 the server runs. Ctrl-C ends it.
@@ -82,6 +83,7 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         allowed_origins=options.allow_origin,
         names=_own_names() if _is_wildcard(options.host) else (),
         public_origin=options.public_url,
+        allows_eval=options.allow_eval,
     )
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
     kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000))
@@ -168,6 +170,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--public-url",
         metavar="URL",
         help="where a forwarder shows this server: a port of ssh -L or of a container, a reverse proxy",
+    )
+    parser.add_argument(
+        "--allow-eval",
+        action="store_true",
+        help="let widgets make code out of text, as those of Vega (Altair) and regl (jupyter-scatter) do",
     )
     options = parser.parse_args(own)
     options.arguments = arguments

@@ -51,7 +51,15 @@ from typing import Any, Final, Literal
 import msgspec
 
 from rdit_core import Limits, WidgetManager
-from rdit_core.events import FrontEndFailed, HandlerFailed, MessageDropped, ObserverFailed, ValueRounded, ValueSkipped
+from rdit_core.events import (
+    FrontEndFailed,
+    HandlerFailed,
+    MessageDropped,
+    ObserverFailed,
+    ValueRounded,
+    ValueSkipped,
+    WidgetClosed,
+)
 
 from .esm import ModuleStore
 from .interrupts import Interrupts
@@ -67,6 +75,9 @@ _NOT_HOSTED: Final = (
     "This is a classic Jupyter widget: it brings no ES module of its own (_esm), so it can be shown in Jupyter only."
 )
 _CLOSED: Final = "This widget was closed."
+
+_CLOSED_KEPT: Final = 20
+"""Of so many closed widgets it is still known which statement they belong to; ids do not come again in a run."""
 
 _CANCEL_S: Final = 1.0
 """How long the tasks of an old run get to end after they were cancelled."""
@@ -119,6 +130,7 @@ class Kernel:
         self._opened_in: dict[str, int | None] = {}
         self._shown_in: dict[str, int | None] = {}
         self._told_of_messages: set[str] = set()
+        self._closed_lately: deque[str] = deque()
 
     # For other threads.
 
@@ -307,6 +319,7 @@ class Kernel:
         manager = self.manager
         unsubscribe = [
             manager.on("pending", self._schedule_apply),
+            manager.on("closed", self._on_closed),
             manager.on("observer_failed", self._on_observer_failed),
             manager.on("handler_failed", self._on_observer_failed),
             manager.on("front_end_failed", self._on_front_end_failed),
@@ -542,6 +555,7 @@ class Kernel:
             self._opened_in.clear()
             self._shown_in.clear()
             self._told_of_messages.clear()
+            self._closed_lately.clear()
         self._send_outgoing()
 
     def _let_go_of_module(self) -> None:
@@ -564,6 +578,17 @@ class Kernel:
         if widget_id is not None:
             return self._statement_of(widget_id)
         return self._statement
+
+    def _on_closed(self, event: WidgetClosed) -> None:
+        # Not at once: a handler that closes its own widget may print, and start tasks, after that.
+        with self._lock:
+            self._closed_lately.append(event.widget_id)
+            if len(self._closed_lately) <= _CLOSED_KEPT:
+                return
+            widget_id = self._closed_lately.popleft()
+            self._opened_in.pop(widget_id, None)
+            self._shown_in.pop(widget_id, None)
+            self._told_of_messages.discard(widget_id)
 
     def _statement_of(self, widget_id: str) -> int | None:
         with self._lock:

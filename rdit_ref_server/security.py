@@ -77,6 +77,8 @@ class AccessRules:
     port: int = 80
     public_origin: str | None = None
     """Where a forwarder shows this server, if there is one: another name or port, perhaps with TLS."""
+    allows_eval: bool = False
+    """Whether code in the page may make code out of text (`eval`, `new Function`), as some plotting libraries do."""
 
     def __post_init__(self) -> None:
         if self.token is not None and not is_token(self.token):
@@ -95,6 +97,7 @@ class AccessRules:
         allowed_origins: Iterable[str] = (),
         names: Iterable[str] = (),
         public_origin: str | None = None,
+        allows_eval: bool = False,
     ) -> AccessRules:
         """Rules of a server that listens at an address.
 
@@ -105,6 +108,7 @@ class AccessRules:
             allowed_origins: origins besides our own.
             names: further host names to answer to.
             public_origin: where a forwarder shows the server; it answers to that name too, and its pages are its own.
+            allows_eval: whether code in the page may make code out of text.
         """
         bracketed = (f"[{name}]" if ":" in name and not name.startswith("[") else name for name in (host, *names))
         hosts = {f"{name.lower()}:{port}" for name in (*LOOPBACK_NAMES, *bracketed)}
@@ -113,7 +117,7 @@ class AccessRules:
             hosts |= {name.removesuffix(":80") for name in hosts}
         if public_origin is not None:
             hosts.add(_host_of(public_origin))
-        return cls(frozenset(hosts), token, frozenset(allowed_origins), port, public_origin)
+        return cls(frozenset(hosts), token, frozenset(allowed_origins), port, public_origin, allows_eval)
 
     @property
     def cookie(self) -> str:
@@ -293,9 +297,10 @@ def security_headers(host: str | None, rules: AccessRules) -> Mapping[str, str]:
     if host is not None and host in rules.hosts:
         # In some versions of WebKit 'self' does not cover a WebSocket to the same place.
         connect += f" {'wss' if rules.scheme_at(host) == 'https' else 'ws'}://{host}"
+    evaluation = "'unsafe-eval'" if rules.allows_eval else "'wasm-unsafe-eval'"
     return {
         "content-security-policy": (
-            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+            f"default-src 'none'; script-src 'self' {evaluation}; style-src 'self' 'unsafe-inline'; "
             f"img-src 'self' data: blob:; font-src 'self' data:; worker-src blob:; connect-src {connect}; "
             "base-uri 'none'; frame-ancestors 'self'"
         ),

@@ -59,6 +59,8 @@ import { createEmitter } from "./emitter.js";
  * @property {(name: string, callback: Handler) => void} on
  * @property {(name?: string | null, callback?: Handler | null) => void} off
  * @property {WidgetManager} widget_manager
+ * @property {Readonly<Record<string, unknown>>} [changed] what the last update changed, as Backbone's models say it; not in
+ * the profile "strict"
  */
 
 /**
@@ -176,6 +178,8 @@ export function createModel(widgetId, state, channel, options = {}) {
     },
   });
   let isFiring = false;
+  /** What changed since the outermost update began. @type {Record<string, unknown>} */
+  let lastChanged = Object.create(null);
   let isChangePending = false;
   /** Messages that came before the widget's code was ready. @type {[unknown, DataView[]][]} */
   let heldMessages = [];
@@ -201,6 +205,8 @@ export function createModel(widgetId, state, channel, options = {}) {
 
   /** @param {string[]} keys */
   function fire(keys) {
+    if (!isFiring) lastChanged = Object.create(null);
+    for (const key of keys) lastChanged[key] = values.get(key);
     if (keys.length === 0) return;
     const withArguments = profile === "compat";
     const isOutermost = !isFiring;
@@ -374,6 +380,8 @@ export function createModel(widgetId, state, channel, options = {}) {
         },
       },
     };
+    // Of the first argument of their listeners, widgets read it.
+    if (profile === "compat") Object.defineProperty(scoped, "changed", { get: () => lastChanged });
     signal?.addEventListener("abort", () => emitter.off(null, null, scoped), { once: true });
     return scoped;
   }

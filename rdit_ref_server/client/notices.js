@@ -56,6 +56,26 @@ export function noticeOf(fault) {
 }
 
 /**
+ * What the page's content security policy kept a widget's code from.
+ *
+ * @param {{ blockedURI: string, effectiveDirective: string }} violation
+ * @returns {string | null} null: nothing that a widget's user could do anything about
+ */
+export function violationNotice({ blockedURI, effectiveDirective }) {
+  // `new Function` and what only looks like it are `eval` too.
+  if (blockedURI === "eval") {
+    return (
+      "A widget wants to make code out of text, which this page does not allow. " +
+      "If you trust it, start the server with --allow-eval"
+    );
+  }
+  const origin = /^https?:\/\/[^/]+/.exec(blockedURI)?.[0];
+  if (origin === undefined) return null;
+  const what = effectiveDirective.startsWith("script-src") ? "code" : "data";
+  return `A widget wants to load ${what} from ${origin}, which this page does not allow: it loads from its own server only`;
+}
+
+/**
  * @param {import("./aftermath.js").Restarted} restarted
  * @returns {string}
  */

@@ -10,7 +10,7 @@
 import { connect } from "./connection.js";
 import { renderWidget } from "./host.js";
 import { messageOf } from "./model.js";
-import { noticeOf, restartNotice } from "./notices.js";
+import { noticeOf, restartNotice, violationNotice } from "./notices.js";
 import { createOutputs } from "./outputs.js";
 
 const EVENT_KINDS = ["statement", "stream", "display", "error", "widget", "done", "reset"];
@@ -399,6 +399,10 @@ export function startPage(options = {}) {
     return isKnown;
   }
 
+  document.addEventListener("securitypolicyviolation", (violation) => {
+    const text = violationNotice(violation);
+    if (text !== null) notify(text);
+  });
   connection.on("restarted", (restarted) => notify(restartNotice(restarted), "restarted"));
 
   /** @param {{ code: number, message: string } | null} failure */

@@ -308,7 +308,17 @@ def test_help_has_examples(capsys):
     text = capsys.readouterr().out
     assert text.startswith("usage: rdit serve SCRIPT.py")
     assert "examples:" in text
-    options = ("--host", "--port", "--no-browser", "--token", "--no-token", "--allow-origin", "--public-url", "-- ARGS")
+    options = (
+        "--host",
+        "--port",
+        "--no-browser",
+        "--token",
+        "--no-token",
+        "--allow-origin",
+        "--public-url",
+        "--allow-eval",
+        "-- ARGS",
+    )
     for option in options:
         assert option in text
 

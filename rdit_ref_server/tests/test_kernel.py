@@ -255,6 +255,26 @@ def test_a_widget_that_was_closed_becomes_a_note(running, counter_source):
     assert "closed" in of_kind(events, "display")[0]["data"]["text/plain"]
 
 
+def test_of_widgets_that_were_closed_nothing_is_kept_but_the_last_few(running, counter_source):
+    running.run(counter_source + "for _ in range(200):\n    one = Counter()\n    display(one)\n    one.close()\n")
+    kernel = running.kernel
+    kept = (kernel._opened_in, kernel._shown_in, kernel._closed_lately, kernel._told_of_messages)
+    assert max(map(len, kept)) < 30
+
+
+def test_what_a_handler_prints_after_it_closed_its_widget_belongs_to_the_statement_of_the_widget(
+    running, counter_source
+):
+    running.run(
+        counter_source + "def end(change):\n    counter.close()\n    print('over')\n\n"
+        "counter.observe(end, 'value')\ncounter\nlast = 1\n"
+    )
+    write(connect(running), "3.0", "value", 1)
+    running.wait_for(lambda: any("over" in event["text"] for event in of_kind(running.events(), "stream")))
+    (said,) = [event for event in of_kind(running.events(), "stream") if "over" in event["text"]]
+    assert said["statement"] == 6
+
+
 def test_a_classic_widget_is_shown_as_a_note(running):
     (event,) = of_kind(running.run("import ipywidgets\nipywidgets.IntSlider()\n"), "display")
     assert set(event["data"]) == {"text/plain"}

@@ -227,6 +227,20 @@ def test_every_answer_has_the_security_headers(site, stranger):
         assert "access-control-allow-origin" not in answer.headers
 
 
+def test_code_out_of_text_is_allowed_by_those_rules_alone_that_say_so(site):
+    rules = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN, allows_eval=True)
+    site.app.user_middleware[0].kwargs["rules"] = rules
+    site.app.middleware_stack = None
+    with TestClient(site.app, base_url=ORIGIN) as client:
+        policy = client.get("/").headers["content-security-policy"]
+    assert "script-src 'self' 'unsafe-eval';" in policy
+    strict = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN)
+    assert (
+        policy.replace("'unsafe-eval'", "'wasm-unsafe-eval'")
+        == (security_headers("127.0.0.1:8765", strict)["content-security-policy"])
+    )
+
+
 def test_a_host_name_that_is_not_ours_never_reaches_the_policy(site):
     answer = site.get("/", headers={"host": "evil.com:8765"})
     assert "evil" not in str(answer.headers)

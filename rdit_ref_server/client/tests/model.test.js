@@ -287,6 +287,29 @@ describe("createModel: updates from Python", () => {
 });
 
 describe("createModel: events", () => {
+  test("the model that compat passes says what changed since the update began, as Backbone's does [afm 42]", () => {
+    const { model } = makeModel({ a: 1, b: 1, c: 1 });
+    const scoped = model.scope();
+    /** @type {unknown[]} */
+    const seen = [];
+    scoped.on("change:a", (given) => {
+      seen.push({ ...given.changed });
+      scoped.set("c", 3);
+    });
+    scoped.on("change", (given) => seen.push({ ...given.changed }));
+    model.applyRemote([
+      ["a", 2],
+      ["b", 2],
+    ]);
+    assert.deepEqual(seen, [
+      { a: 2, b: 2 },
+      { a: 2, b: 2, c: 3 },
+    ]);
+    scoped.set("b", 4);
+    assert.deepEqual({ ...scoped.changed }, { b: 4 });
+    assert.equal("changed" in makeModel({ a: 1 }, { profile: "strict" }).model.scope(), false);
+  });
+
   test("compat passes Backbone's arguments [afm 42]", () => {
     const { model } = makeModel({ a: 1 });
     const scoped = model.scope();

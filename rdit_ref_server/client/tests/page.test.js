@@ -448,6 +448,23 @@ describe("widgets", () => {
     assert.equal(world.notices()[1], "Not delivered: an edit of n in widget 1.1. no longer");
   });
 
+  test("what the page's policy kept a widget from is a notice that says what to do, once", () => {
+    /** @param {string} blockedURI @param {string} effectiveDirective */
+    const violate = (blockedURI, effectiveDirective) =>
+      world.document.dispatchEvent(
+        Object.assign(new world.window.Event("securitypolicyviolation"), { blockedURI, effectiveDirective }),
+      );
+    violate("eval", "script-src");
+    violate("eval", "script-src");
+    violate("https://esm.sh/vega@6?deps=a", "script-src-elem");
+    violate("https://tiles.example.org/1/2.png", "img-src");
+    violate("inline", "script-src-attr");
+    assert.equal(world.notices().length, 3);
+    assert.match(world.notices()[0] ?? "", /start the server with --allow-eval$/);
+    assert.match(world.notices()[1] ?? "", /load code from https:\/\/esm\.sh, which/);
+    assert.match(world.notices()[2] ?? "", /load data from https:\/\/tiles\.example\.org, which/);
+  });
+
   test("notices are bounded, and the same one is not repeated", () => {
     world.start();
     for (let i = 0; i < 2 * MAX_NOTICES; i += 1) {

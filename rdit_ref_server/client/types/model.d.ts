@@ -51,6 +51,11 @@ export type ScopedModel = {
     on: (name: string, callback: Handler) => void;
     off: (name?: string | null, callback?: Handler | null) => void;
     widget_manager: WidgetManager;
+    /**
+     * what the last update changed, as Backbone's models say it; not in
+     * the profile "strict"
+     */
+    changed?: Readonly<Record<string, unknown>>;
 };
 export type ModelExtras = {
     widgetId: string;

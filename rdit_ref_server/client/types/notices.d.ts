@@ -8,6 +8,16 @@ export type Fault = import("./model.js").Fault;
  */
 export declare function noticeOf(fault: Fault): string | null;
 /**
+ * What the page's content security policy kept a widget's code from.
+ *
+ * @param {{ blockedURI: string, effectiveDirective: string }} violation
+ * @returns {string | null} null: nothing that a widget's user could do anything about
+ */
+export declare function violationNotice({ blockedURI, effectiveDirective }: {
+    blockedURI: string;
+    effectiveDirective: string;
+}): string | null;
+/**
  * @param {import("./aftermath.js").Restarted} restarted
  * @returns {string}
  */
