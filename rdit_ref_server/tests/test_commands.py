@@ -42,10 +42,16 @@ class Served:
         self.errors = []
         self._readers = [
             threading.Thread(target=lambda: [self.lines.put(line) for line in self.process.stdout]),
-            threading.Thread(target=lambda: self.errors.extend(self.process.stderr)),
+            threading.Thread(target=self._keep_errors),
         ]
         for reader in self._readers:
             reader.start()
+
+    def _keep_errors(self):
+        for line in self.process.stderr:
+            # In development mode asyncio says so of a machine that has much else to do.
+            if not (line.startswith("Executing <") and line.endswith(" seconds\n")):
+                self.errors.append(line)
 
     def line(self):
         return self.lines.get(timeout=PATIENCE_S)
