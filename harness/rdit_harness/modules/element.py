@@ -12,7 +12,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .abort import AbortSignal
 from .spelling import JsSpelling, snake_case
@@ -98,6 +98,13 @@ class ClassList:
         return is_on
 
 
+class _Listener(NamedTuple):
+    type: str
+    callback: EventListener
+    once: bool
+    takes_event: bool
+
+
 class Element(JsSpelling):
     """A node of a simulated page: `Element("button", title="Add one")`.
 
@@ -151,7 +158,8 @@ class Element(JsSpelling):
         if known in _PROPERTIES:
             return self._properties.get(known, self._reflected(known))
         if _HANDLER.fullmatch(name):
-            return self._handlers.get(name[2:])
+            handler = self._handlers.get(name[2:])
+            return handler.callback if handler is not None else None
         if name.startswith("_"):
             return super()._missing(name)
         raise NeedsBrowser(f"A simulated element has no {name}")
@@ -180,7 +188,7 @@ class Element(JsSpelling):
         elif _HANDLER.fullmatch(name):
             self._handlers.pop(name[2:], None)
             if value is not None:
-                self._handlers[name[2:]] = value
+                self._handlers[name[2:]] = _Listener(name[2:], value, False, _takes_event(value))
         else:
             raise NeedsBrowser(f"A simulated element has no {name} to set")
 
@@ -325,16 +333,17 @@ class Element(JsSpelling):
         """
         once = bool((options or {}).get("once", once))
         signal = (options or {}).get("signal", signal)
-        listener = (type, callback)
-        if any(one[0] == listener for one in self._listeners) or (signal is not None and signal.aborted):
+        if any(one.type == type and one.callback == callback for one in self._listeners):
             return
-        self._listeners.append((listener, once))
+        if signal is not None and signal.aborted:
+            return
+        self._listeners.append(_Listener(type, callback, once, _takes_event(callback)))
         if signal is not None:
             signal.on_abort(lambda: self.remove_event_listener(type, callback))
 
     def remove_event_listener(self, type: str, callback: EventListener) -> None:
         """Harmless where there is none."""
-        self._listeners[:] = [one for one in self._listeners if one[0] != (type, callback)]
+        self._listeners[:] = [one for one in self._listeners if one.type != type or one.callback != callback]
 
     @property
     def listener_count(self) -> int:
@@ -352,9 +361,9 @@ class Element(JsSpelling):
         root = path[-1]
         for element in path if bubbles else path[:1]:
             event.current_target = element
-            for callback in element._take_listeners(type):
+            for listener in element._take_listeners(type):
                 try:
-                    result = _call(callback, event)
+                    result = listener.callback(event) if listener.takes_event else listener.callback()
                     if inspect.isawaitable(result):
                         root._start(result)
                 except Exception as error:
@@ -364,11 +373,12 @@ class Element(JsSpelling):
         event.current_target = None
         return event
 
-    def _take_listeners(self, type: str) -> list[EventListener]:
-        listeners = [one for one in self._listeners if one[0][0] == type]
-        self._listeners[:] = [one for one in self._listeners if not (one in listeners and one[1])]
+    def _take_listeners(self, type: str) -> list[_Listener]:
         handler = self._handlers.get(type)
-        return [*([handler] if handler is not None else []), *(one[0][1] for one in listeners)]
+        listeners = [one for one in (handler, *self._listeners) if one is not None and one.type == type]
+        if any(one.once for one in listeners):
+            self._listeners[:] = [one for one in self._listeners if not (one.once and one.type == type)]
+        return listeners
 
     def click(self) -> None:
         """A click, as a user's; a disabled element hears none."""
@@ -387,12 +397,12 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def _call(callback: EventListener, event: Event) -> object:
+def _takes_event(callback: EventListener) -> bool:
     try:
-        inspect.signature(callback).bind(event)
+        inspect.signature(callback).bind(None)
     except (TypeError, ValueError):
-        return callback()
-    return callback(event)
+        return False
+    return True
 
 
 class Document(JsSpelling):
