@@ -177,9 +177,8 @@ class Mounter:
             raise TypeError("Expected a widget class with traits, or an instance without")
         widget_id = self.frontend.manager.add(widget)
         if module is not None and self.modules.version(widget_id) is None:
-            self.modules[widget] = (
-                module  # Before a page knows of the widget: messages wait for the module from then on.
-            )
+            # Before a page knows of the widget: from then on messages wait for the module.
+            self.modules[widget] = module
         page = page or self.frontend.page()
         view: View
         if render is None and self.modules.version(widget_id) is not None:
@@ -216,9 +215,8 @@ class Mounter:
             raise AssertionError(
                 f"Expected {kind.__name__} matching {match!r} in code of the page or of Python, got {new}"
             )
-        self._expected.extend(
-            one for error in found for one in _chain(error)
-        )  # Of a child that failed its parent, too.
+        # Of a child that made its parent fail, too.
+        self._expected.extend(one for error in found for one in _chain(error))
 
     def finish(self) -> None:
         """Close everything, and raise what went wrong in the code of the page or of Python meanwhile."""

@@ -251,11 +251,12 @@ def test_a_widget_that_python_closes_ends_its_views_and_then_its_module(mount, c
         ),
     }
     view = mount(Counter, module=module)
+    mount.view(view)
     view.widget.close()
     view.settle()
-    assert calls == ["signal", "view", "module"]
+    assert calls == ["signal", "view", "signal", "view", "module"]
     view.dispose()
-    assert len(calls) == 3
+    assert len(calls) == 5
 
 
 @pytest.mark.afm(13)
@@ -335,10 +336,12 @@ def test_an_initialize_that_raises_fails_each_view_is_told_python_once_and_fails
 
 
 def test_a_front_end_without_a_mount_keeps_failures_and_raises_nothing(rdit_sim):
-    page = rdit_sim.page()
+    page, told = rdit_sim.page(), []
+    rdit_sim.manager.on("front_end_failed", told.append)
     view = page.show(Counter(), {"render": lambda: 1 / 0})
     page.show(view.model.widget_id)
     rdit_sim.settle()
+    assert len(told) == (page.mode == "v1")  # What fails sixty times a second is told once.
     assert [(failure.stage, failure.message) for failure in page.code.failures] == [("render", "division by zero")] * 2
 
 
@@ -619,6 +622,12 @@ def test_messages_wait_for_the_module_that_there_is_not_for_the_one_before(mount
     assert calls == []
     view.advance(1)
     assert calls == [("new", "hello")]
+    view.reload(slow(1, "newer"))
+    view.widget.send("again")
+    view.settle()
+    assert len(calls) == 1
+    view.advance(1)
+    assert calls[1:] == [("newer", "again")]
 
 
 def test_a_page_that_does_not_show_the_widget_takes_no_part_in_replacing(rdit_sim):
@@ -747,3 +756,18 @@ def test_a_test_may_be_failed_from_within_a_hook(hook):
     mounter(Counter, module={hook: lambda: pytest.fail("wrong")})
     with pytest.raises(AssertionError, match=r"^1 exception.*wrong"):
         mounter.finish()
+
+
+@V1
+def test_messages_wait_for_the_module_that_mount_was_given_from_the_opening_of_the_widget(mount, calls):
+    def initialize(model):
+        model.on("msg:custom", lambda content, _: calls.append(content))
+
+    widget = Counter()
+    page = mount.frontend.page()
+    page.render(Counter())
+    widget.send("early")
+    mount(widget, module={"initialize": initialize}, page=page)
+    widget.send("late")
+    mount.frontend.settle()
+    assert calls == ["early", "late"]

@@ -355,6 +355,21 @@ def test_a_new_module_of_a_child_is_rendered_into_what_its_parent_has_put_there(
     assert "newer" not in view.el.text_content
 
 
+def test_a_child_that_ends_as_its_module_is_replaced_leaves_its_place_to_its_parent(mount, show):
+    stop = AbortController()
+
+    async def render(model, el, host):
+        child = await host.get_widget(model.get("child"))
+        await child.render(el, signal=stop.signal)
+        stop.signal.on_abort(lambda: el.replace_children("the parent's again"))
+
+    parent = Parent(child=Child())
+    view = show(parent, {"render": render}, {"render": lambda el, signal: signal.on_abort(stop.abort)})
+    mount.frontend.reload(parent.child, {"render": lambda el: el.append("new")})
+    view.settle()
+    assert view.el.text_content == "the parent's again"
+
+
 def test_who_waits_for_a_child_that_is_replaced_waits_for_its_successor(mount, show, calls):
     async def hang(**_):
         await asyncio.Event().wait()
@@ -369,8 +384,15 @@ def test_who_waits_for_a_child_that_is_replaced_waits_for_its_successor(mount, s
     mount.frontend.reload(parent.child, {"initialize": lambda: {"a": 1}, "render": hang})
     view.settle()
     assert calls == []
-    mount.frontend.reload(parent.child, {"render": lambda el: el.append("last")})
+
+    async def last(el):
+        await asyncio.sleep(1)
+        el.append("last")
+
+    mount.frontend.reload(parent.child, {"render": last})
     view.settle()
+    assert calls == []
+    view.advance(1)
     assert calls == [{"a": 1}]
     assert view.el.text_content == "last"
 
@@ -473,3 +495,24 @@ def test_a_child_whose_model_is_closed_rejects_and_a_view_of_it_is_empty(mount, 
     assert view.view.is_rendered and view.el.child_nodes == []
     mount(Parent(ref=f"anywidget:{child.model_id}"), module={"render": render}, page=page)
     assert calls == ["rejected"]
+
+
+def test_a_hundred_children_that_came_and_went_leave_nothing_behind(show):
+    stays = {}
+
+    async def render(model, el, host, signal):
+        stays["parent"] = signal
+        for _ in range(100):
+            stop = AbortController()
+            child = await host.get_widget(model.get("child"))
+            await child.render(el, signal=stop.signal)
+            stop.abort()
+
+    parent = Parent(child=Child())
+    view = show(parent, {"render": render})
+    binding = view.page.code.binding_of(view.page.open(parent.child))
+    assert not binding.views and not binding.model.listener_count
+    # What is left are the module's own: to end, and to drop its listeners; and the parent's model, view and cleanup.
+    assert len(binding.signal._callbacks) == 1
+    assert len(view.page.code.signal_of(binding.model)._callbacks) == 1
+    assert len(stays["parent"]._callbacks) < 10

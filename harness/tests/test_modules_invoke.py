@@ -84,6 +84,15 @@ def test_a_command_gives_its_response_and_its_buffers(ask, calls):
     sent = [frame.message for frame in view.wire if '"anywidget-command"' in frame.text]
     [op] = sent[0]["ops"]
     assert op["content"] == {"id": "invoke-1", "kind": "anywidget-command", "name": "times", "msg": 7}
+    assert view.page.frontend.loop.next_deadline() is None  # Nothing waits any more.
+    assert not view.model._taps
+
+
+def test_a_signal_that_outlives_its_question_keeps_nothing_of_it(ask, calls):
+    stop = AbortController()
+    ask(Asked, "times", 7, signal=stop.signal)
+    assert calls[0][0] == 21
+    assert not stop.signal._callbacks
 
 
 @pytest.mark.afm(66)

@@ -199,7 +199,7 @@ class PageCode:
 
     def opened(self, model: WidgetModel) -> None:
         """A model was opened."""
-        if model not in self._bindings and self.page.frontend.modules.version(model.widget_id) is not None:
+        if self.page.frontend.modules.version(model.widget_id) is not None:
             model.hold_messages()
         for future in self._waiting.pop(model.widget_id, []):
             _settle(future, model)
