@@ -115,6 +115,7 @@ class ClientConnection:
             up at once, and says so.
         subscribe: the widgets to show; all by default.
         auth: for the `hello`, where the transport has no headers.
+        on_open: called with each model that is opened, before anything is delivered to it. It must not raise.
     """
 
     # Beyond thirty attributes a dict is no longer shared between instances, and all lookups get slower.
@@ -127,6 +128,7 @@ class ClientConnection:
         policy: Literal["replay", "drop"] = "replay",
         subscribe: Literal["*"] | Sequence[str] = "*",
         auth: Any = None,
+        on_open: Callable[[WidgetModel], object] | None = None,
     ) -> None:
         self.state: ClientState = "idle"
         self.widgets: dict[str, RemoteWidget] = {}
@@ -147,6 +149,7 @@ class ClientConnection:
         self._asked_for = subscribe
         """What the server of this connection was told of it."""
         self._auth = auth
+        self._on_open = on_open
         self._events: list[SessionEvent] = []
         # Transport and time.
         self._has_transport = False
@@ -269,12 +272,26 @@ class ClientConnection:
         if refused is not None:
             raise refused
 
-    def send_message(self, widget_id: str, content: Any, buffers: Sequence[Any] = ()) -> None:
-        """Queue a custom message, after every edit before it. Raises `UnserializableValue`."""
+    def send_message(
+        self,
+        widget_id: str,
+        content: Any,
+        buffers: Sequence[Any] = (),
+        on_lost: Callable[[str, str], object] | None = None,
+    ) -> None:
+        """Queue a custom message, after every edit before it. Raises `UnserializableValue`.
+
+        Args:
+            widget_id: whom it is for.
+            content: JSON values, bytes-like objects at any depth.
+            buffers: bytes-like objects.
+            on_lost: told a code and a text when the message does not reach its handler, or makes it fail; beside the
+                event that says so. It must not raise.
+        """
         widget = self.widgets.get(widget_id)
         encoded = encode(content, max_depth=self._limits.max_depth - VALUE_DEPTH)
         copies = tuple(data.tobytes() if isinstance(data, memoryview) else bytes(data) for data in buffers)
-        post = Post(widget_id, widget.inst if widget is not None else 0, encoded, copies)
+        post = Post(widget_id, widget.inst if widget is not None else 0, encoded, copies, on_lost=on_lost)
         if widget is None or self.is_over:
             self._message_lost(post, "undeliverable", "The connection has ended")
         elif self._policy == "drop" and self.state != "live":
@@ -819,6 +836,8 @@ class ClientConnection:
         self.widgets[widget_id] = RemoteWidget(
             opened.inst, opened.kind, frozenset(opened.writable), opened.esm, opened.esm_url, model, confirmed
         )
+        if self._on_open is not None:
+            self._on_open(model)
         for key in [key for key in self._orphans if key[0] == widget_id]:
             self._orphan_lost(self._orphans.pop(key))  # Of another kind that had this id.
 
@@ -949,6 +968,8 @@ class ClientConnection:
 
     def _message_lost(self, post: Post, code: str, text: str) -> None:
         self._events.append(MessageLost(code, text, post.widget_id))
+        if post.on_lost is not None:
+            post.on_lost(code, text)
 
 
 def _encode_batch(seq: int, ops: Sequence[QueuedOp]) -> str | bytes:

@@ -11,7 +11,7 @@ unless one group alone is more than a batch may hold.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,8 @@ class Post:
     group: int = 0
     strikes: int = 0
     """As in `Edit`."""
+    on_lost: Callable[[str, str], object] | None = None
+    """Told the code and the text when it does not reach its handler."""
 
     @property
     def size_bytes(self) -> int:

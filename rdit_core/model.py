@@ -23,6 +23,9 @@ Callback = Callable[..., object]
 Profile = Literal["strict", "compat"]
 """What `change` callbacks get: nothing (the 2026 specification) or Backbone's `(model, value, options)`."""
 
+MAX_HELD_MESSAGES: Final = 1_000
+"""Custom messages kept back for code that has not started yet; beyond, the oldest are forgotten."""
+
 
 class Channel(Protocol):
     """Where a model's edits go."""
@@ -112,6 +115,10 @@ class WidgetModel:
         self._is_firing = False
         self._is_change_pending = False
         self._warned: set[str] = set()
+        self._held: list[tuple[Any, list[memoryview]]] | None = None
+        """Custom messages that wait for `release_messages`; None: they do not wait."""
+        self._taps: list[Callable[[Any, list[memoryview]], object]] = []
+        self._closing: list[Callable[[], object]] = []
 
     def get(self, key: str) -> Any:
         """The present value, the stored object itself; None for an unknown key."""
@@ -235,7 +242,34 @@ class WidgetModel:
 
     def handle_message(self, content: Any, buffers: Sequence[bytes]) -> None:
         """Python sent a custom message: `msg:custom` listeners get the content and the buffers, as memoryviews."""
-        self._fire("msg:custom", (content, [memoryview(data) for data in buffers]))
+        views = [memoryview(data) for data in buffers]
+        for tap in list(self._taps):
+            tap(content, views)
+        if self._held is None:
+            self._fire("msg:custom", (content, views))
+        else:
+            self._held.append((content, views))
+            del self._held[:-MAX_HELD_MESSAGES]
+
+    def tap_messages(self, tap: Callable[[Any, list[memoryview]], object]) -> Callable[[], None]:
+        """Give every custom message to `tap` as it comes, those too that are held back.
+
+        Returns:
+            What ends that.
+        """
+        self._taps.append(tap)
+        return lambda: self._taps.remove(tap)
+
+    def hold_messages(self) -> None:
+        """Keep custom messages back while the code that they are for starts."""
+        if self._held is None:
+            self._held = []
+
+    def release_messages(self) -> None:
+        """Give listeners what was held back, in order. What that brings about comes behind it."""
+        while self._held:
+            self._fire("msg:custom", self._held.pop(0))
+        self._held = None
 
     def peek(self, key: str) -> Any:
         """As `get`, for whoever only looks: the value is not taken to be in somebody's hands."""
@@ -248,6 +282,14 @@ class WidgetModel:
     def close(self) -> None:
         """End it: from here on it sends nothing. Its state can still be read."""
         self.is_closed = True
+        self._held = None
+        closing, self._closing = self._closing, []
+        for callback in closing:
+            callback()
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        """Have `callback` called once when it is closed. It must not raise."""
+        self._closing.append(callback)
 
     def handle_remote_update(self, property: str, value: Any) -> None:
         """Python changed one property."""

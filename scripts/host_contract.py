@@ -42,7 +42,7 @@ something is, hosts here do otherwise than it, and that is why.
 
 *Client* is the browser side (`rdit_ref_server/client`), tested in Node and in browsers. *Mirror* is `WidgetModel` with
 the page around it in Python (`rdit_core`, `rdit_harness`), and the Python end; it plays a page without a browser, and
-a line that takes a widget's module or a document is not its to show. *Missing* is what is not done yet.
+a line that takes JavaScript or a document is not its to show. *Missing* is what is not done yet.
 """
 
 

@@ -9,15 +9,23 @@ if TYPE_CHECKING:
     from .clock import VirtualClock
     from .expectation import Expectation, expect
     from .frontend import Frontend, NeverSettles
+    from .modules.abort import AbortController, AbortError, AbortSignal
+    from .modules.element import Element, Event, NeedsBrowser
     from .mount import MountedView, Mounter, Net
     from .page import Frame, Page, View
 
 __all__ = [
+    "AbortController",
+    "AbortError",
+    "AbortSignal",
+    "Element",
+    "Event",
     "Expectation",
     "Frame",
     "Frontend",
     "MountedView",
     "Mounter",
+    "NeedsBrowser",
     "NeverSettles",
     "Net",
     "Page",
@@ -29,11 +37,17 @@ __all__ = [
 # Loaded when they are asked for: every pytest process of an environment with this package loads the plugin, and so
 # this file.
 _HOMES: Final = {
+    "AbortController": "modules.abort",
+    "AbortError": "modules.abort",
+    "AbortSignal": "modules.abort",
+    "Element": "modules.element",
+    "Event": "modules.element",
     "Expectation": "expectation",
     "Frame": "page",
     "Frontend": "frontend",
     "MountedView": "mount",
     "Mounter": "mount",
+    "NeedsBrowser": "modules.element",
     "NeverSettles": "frontend",
     "Net": "mount",
     "Page": "page",

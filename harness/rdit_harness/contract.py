@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-MODULE: Final = "runs a widget's module, and the mirror runs none"
-"""Why the mirror cannot show a line: its views play the module's part themselves."""
+MODULE: Final = "is about a module in JavaScript, and the mirror runs modules in Python"
+"""Why the mirror cannot show a line."""
 
 DOCUMENT: Final = "needs a document"
 """Why the mirror cannot show a line: styles and elements."""
@@ -68,13 +68,11 @@ LINES: Final = (
         2,
         "afm/load/default-export-forms",
         "The default export is an object, or a function, possibly async, that gives one; it is called once per model.",
-        not_in_mirror=MODULE,
     ),
     Line(
         3,
         "afm/load/instance-per-model",
         "Each model has a module instance to itself: a variable at the top of the module belongs to one widget.",
-        not_in_mirror=MODULE,
     ),
     Line(
         4,
@@ -86,20 +84,17 @@ LINES: Final = (
         5,
         "afm/load/nothing-exported",
         "A module that exports no widget fails to load, and the error states what it should export.",
-        not_in_mirror=MODULE,
     ),
     Line(
         6,
         "afm/load/either-hook-is-enough",
         "One of `initialize` and `render` will do; without `render` a view is empty.",
-        not_in_mirror=MODULE,
     ),
     Line(
         7,
         "afm/load/failure-is-shown-and-told",
         "A module that does not load is an error panel in its view and a report to Python; other widgets live on.",
         better="A blank place and a line in the console help nobody who looks at the page.",
-        not_in_mirror=MODULE,
     ),
     Line(
         8,
@@ -119,101 +114,85 @@ LINES: Final = (
         10,
         "afm/initialize/once-before-views",
         "`initialize` runs once per model and version of its code, and no view starts before it is done.",
-        not_in_mirror=MODULE,
     ),
     Line(
         11,
         "afm/initialize/props",
         "It is given `model`, `signal` and `experimental`: no element, no `host`.",
-        not_in_mirror=MODULE,
     ),
     Line(
         12,
         "afm/initialize/cleanup-or-exports",
         "A function that it returns is its cleanup; an object is what the widget exports; anything else is nothing.",
-        not_in_mirror=MODULE,
     ),
     Line(
         13,
         "afm/initialize/signal-and-late-cleanup",
         "Its signal aborts with the model or the version of the code, and the cleanup runs, however late it comes.",
-        not_in_mirror=MODULE,
     ),
     Line(
         14,
         "afm/initialize/listeners-go",
         "What its `model` listens to is dropped with it.",
-        not_in_mirror=MODULE,
     ),
     Line(
         15,
         "afm/initialize/messages-are-held",
         "Custom messages that come too early wait until it is done, and keep their order.",
-        not_in_mirror=MODULE,
     ),
     Line(
         16,
         "afm/initialize/no-time-limit",
         "However long loading takes, the model is in sync afterwards, in both directions.",
         better="The reference gives a model up after 2 s, for good: a slow network makes a dead widget.",
-        not_in_mirror=MODULE,
     ),
     Line(
         17,
         "afm/initialize/failure",
         "If it throws, each view shows why, `host.getWidget` rejects without delay, and Python hears of it.",
         better="The reference has whoever waits wait until a time limit.",
-        not_in_mirror=MODULE,
     ),
     Line(18, "afm/render/once-per-view", "`render` runs once for each view. Views have one model and an element each."),
     Line(
         19,
         "afm/render/props",
         "It is given `model`, `el`, `signal`, `host` and `experimental`.",
-        not_in_mirror=MODULE,
     ),
     Line(
         20,
         "afm/render/element",
         "A view at the top of the page starts with an empty element. A child's starts with what its parent put there.",
-        not_in_mirror=DOCUMENT,
     ),
     Line(
         21,
         "afm/render/async-and-cleanup",
         "It may be async, and may return a cleanup, which may be async too.",
-        not_in_mirror=MODULE,
     ),
     Line(
         22,
         "afm/render/signal",
         "Its signal aborts when the view ends, the model is closed, or the code is replaced.",
-        not_in_mirror=MODULE,
     ),
     Line(
         23,
         "afm/render/ended-while-pending",
         "A view that ends before its async `render` is done is cleaned up when it is.",
-        not_in_mirror=MODULE,
     ),
     Line(
         24,
         "afm/render/cleanup-errors-and-destroy",
         "An error in a cleanup goes to the log and to Python and stops nothing. `destroy` beside `render` is called.",
-        not_in_mirror=MODULE,
     ),
     Line(
         25,
         "afm/render/old-before-new",
         "Replaced code is cleaned up before its successor starts; one that hangs is waited for 5 s.",
         better="Two versions that hold one resource at a time disturb each other.",
-        not_in_mirror=MODULE,
     ),
     Line(
         26,
         "afm/render/present-state",
         "What there is when it runs is read with `get`; listeners are for what comes after.",
-        not_in_mirror=MODULE,
     ),
     Line(27, "afm/model/get-unknown", "An unknown key is `undefined`; in the mirror, `None`."),
     Line(28, "afm/model/get-is-no-copy", "`get` hands out the very object that the model holds."),
@@ -318,7 +297,6 @@ LINES: Final = (
         51,
         "afm/events/listeners-of-get-model",
         "So do listeners on a model from `host.getModel`.",
-        not_in_mirror=MODULE,
     ),
     Line(
         52,
@@ -377,7 +355,6 @@ LINES: Final = (
         "It ends with the caller's signal, or after `timeoutMs` (3 s; `invokeTimeoutMs` for a page). A signal that is "
         "aborted already sends nothing.",
         better="The reference asks Python all the same.",
-        not_in_mirror=MODULE,
     ),
     Line(
         66,
@@ -412,21 +389,18 @@ LINES: Final = (
         70,
         "afm/host/get-widget",
         "`host.getWidget` waits until the child has started and gives its `exports` and a `render({el, signal})`.",
-        not_in_mirror=MODULE,
     ),
     Line(
         71,
         "afm/host/bad-references",
         "What is no reference, names no widget or names one that failed rejects with the reference in the text; a "
         "widget that is not open yet is waited for.",
-        not_in_mirror=MODULE,
     ),
     Line(
         72,
         "afm/host/child-lifetime",
         "A child's view ends with its parent's at the latest. Its `host` is its own.",
         better="With its parent's `host`, what it looked up would outlive it.",
-        not_in_mirror=MODULE,
     ),
     Line(
         73,
@@ -441,13 +415,12 @@ LINES: Final = (
         "afm/host/circle",
         "A widget that would contain itself is an error that shows the way round.",
         better="In the reference it hangs.",
-        not_in_mirror=MODULE,
     ),
     Line(
         76,
         "afm/host/always-there",
         "Where a page cannot find other widgets, `host` is there and its methods say so.",
-        not_in_mirror=MODULE,
+        not_in_mirror="has pages that can always find other widgets",
     ),
     Line(
         77,

@@ -22,12 +22,14 @@ lets time pass, and meets every deadline on the way: heartbeats, backoff, the en
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from rdit_core import BaseClientConnection, ClientConnection, WidgetManager
 from rdit_core.model import Profile
 
 from .clock import VirtualClock
+from .modules.binding import Modules
+from .modules.loop import VirtualLoop
 from .page import Mode, Page
 
 _MAX_ROUNDS: Final = 100_000
@@ -52,6 +54,13 @@ class Frontend:
         self.mode: Mode = mode
         self.clock = VirtualClock()
         self.pages: list[Page] = []
+        self.modules = Modules(self.manager)
+        """Which modules in Python play the parts of the widgets' own."""
+        self.errors: list[BaseException] = []
+        """What went wrong in code of pages that were closed, and in tasks that nobody awaits, in order."""
+        # asyncio implements what it calls abstract: each method raises NotImplementedError.
+        self.loop = VirtualLoop(self.clock, self.errors.append)  # type: ignore[abstract]
+        """What coroutines of modules run on."""
         self._profile: Profile = profile
 
     def page(self, mode: Mode | None = None) -> Page:
@@ -68,7 +77,9 @@ class Frontend:
         if mode == "base":
             page = Page(self, BaseClientConnection(limits=limits, profile=self._profile))
         elif mode == "v1":
-            client = ClientConnection(limits=limits, profile=self._profile)
+            client = ClientConnection(
+                limits=limits, profile=self._profile, on_open=lambda model: page.code.opened(model)
+            )
             client.start(self.clock.now_s)
             page = Page(self, client)
         else:
@@ -78,7 +89,8 @@ class Frontend:
         return page
 
     def deliver(self) -> int:
-        """Carry and apply until nothing moves, without moving the clock. Returns the number of frames.
+        """Carry and apply until nothing moves, without moving the clock. Returns how much that was: frames, and what
+        ran of modules.
 
         Raises:
             NeverSettles: frames kept flowing.
@@ -86,6 +98,7 @@ class Frontend:
         total = 0
         for _ in range(_MAX_ROUNDS):
             moved = sum(page.step() for page in list(self.pages)) + self.manager.apply_pending()
+            moved += self.loop.run_ready()
             if not moved:
                 return total
             total += moved
@@ -99,7 +112,7 @@ class Frontend:
 
     def settle(self) -> None:
         """Deliver everything, and meet what deadlines that takes, until nothing is under way. A page without a network
-        keeps what it has to say.
+        keeps what it has to say, and a module that sleeps is left asleep: `advance` wakes it.
 
         Raises:
             NeverSettles: frames kept flowing, or one wait led to the next.
@@ -112,6 +125,30 @@ class Frontend:
             self._run_to(min(deadlines))
         raise NeverSettles(f"Deadlines are still set after {_MAX_ROUNDS} of them")
 
+    def reload(self, widget: Any, module: Any) -> None:
+        """Replace the module of a widget, on every page: its views end, its cleanups finish, the new module starts, and
+        the views are shown anew. The state stays.
+
+        Args:
+            widget: the widget, or its id.
+            module: as in `rdit_harness.modules`.
+        """
+        widget_id = widget if isinstance(widget, str) else self.manager.add(widget)
+        self.modules[self.manager[widget_id]] = module
+        for page in self.pages:
+            for model in list(page.client.models.values()):  # The widget may have several ids, and be there under each.
+                page.code.follow(model)
+
+    def close(self) -> None:
+        """Close every page, end what still runs on them, and let go of the widgets."""
+        for page in list(self.pages):
+            page.close()
+        try:
+            self.deliver()
+        finally:
+            self.loop.cancel_all()
+            self.manager.clear()
+
     def _run_to(self, end_s: float) -> None:
         while (deadline_s := self._next_deadline()) is not None and deadline_s <= end_s:
             self.clock.advance_to(deadline_s)
@@ -123,5 +160,9 @@ class Frontend:
         self.deliver()
 
     def _next_deadline(self) -> float | None:
-        deadlines = [self.manager.next_deadline(), *(page.next_deadline() for page in self.pages)]
+        deadlines = [
+            self.manager.next_deadline(),
+            self.loop.next_deadline(),
+            *(page.next_deadline() for page in self.pages),
+        ]
         return min((one for one in deadlines if one is not None), default=None)

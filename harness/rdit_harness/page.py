@@ -24,8 +24,11 @@ from rdit_core import (
 )
 from rdit_core.client_events import SessionEvent
 
+from .modules.binding import PageCode
+
 if TYPE_CHECKING:
     from .frontend import Frontend
+    from .modules.host import ShownView
 
 Mode = Literal["v1", "base"]
 """Which protocol a page speaks: `rdit/1`, or base mode's three messages."""
@@ -105,10 +108,15 @@ class Page:
     """What the page was told beside its models: edits refused, messages lost, a session that expired, output."""
     wire: list[Frame] = field(default_factory=list)
     """Every frame that crossed, in order."""
+    code: PageCode = field(init=False)
+    """The modules in Python that run on it."""
     _opened: dict[WidgetModel, None] = field(default_factory=dict)
     _is_stirred: bool = False
     """Whether either end may have something to say that was not asked for it yet."""
     _is_stepping: bool = False
+
+    def __post_init__(self) -> None:
+        self.code = PageCode(self)
 
     @property
     def mode(self) -> Mode:
@@ -131,9 +139,12 @@ class Page:
 
     @property
     def errors(self) -> list[Exception]:
-        """What listeners of this page's models raised, those of closed models included."""
+        """What went wrong in this page's code: in listeners of its models, those of closed models included, and in
+        modules, their elements and signals.
+        """
         models = dict.fromkeys([*self._opened, *self.client.models.values()])
-        return [error for model in models for error in model.errors]
+        raised = [error for model in models for error in model.errors]
+        return [*raised, *self.code.errors, *(failure.error for failure in self.code.failures)]
 
     def open(self, widget: Any) -> WidgetModel:
         """The page's model of a widget or of a widget id; a widget that is not hosted yet is.
@@ -148,6 +159,7 @@ class Page:
         widget_id = widget if isinstance(widget, str) else manager.add(widget)
         if isinstance(self.client, BaseClientConnection):
             model = self.client.open(manager.serialize(widget_id))
+            self.code.opened(model)
         else:
             if not manager.is_displayable(widget_id):
                 manager.serialize(widget_id)  # Says why.
@@ -164,6 +176,26 @@ class Page:
         view = View(self.open(widget))
         if render is not None:
             view.cleanup = render(view)
+        self.views.append(view)
+        return view
+
+    def show(self, widget: Any, module: Any = None) -> ShownView:
+        """A view of a widget in which a module in Python plays the part of its module; see `rdit_harness.modules`.
+
+        Args:
+            widget: the widget, or its id.
+            module: this view's and every other's of this widget, from now on. By default the one that the front end's
+                `modules` has for it.
+
+        Raises:
+            NoModule: there is none. Errors of `open`.
+        """
+        from .modules.host import ShownView
+
+        model = self.open(widget)
+        if module is not None and not self.frontend.modules.has(model.widget_id, module):
+            self.frontend.reload(model.widget_id, module)
+        view = ShownView(self.code, model)
         self.views.append(view)
         return view
 
@@ -190,6 +222,7 @@ class Page:
         """
         for view in self.views:
             view.dispose()
+        self.code.close()
         if isinstance(self.client, ClientConnection):
             self.client.leave(self._now_s)
             if self.server is not None:
@@ -197,6 +230,7 @@ class Page:
         self.drop()
         self.events.extend(self.client.events_received())
         self.frontend.pages.remove(self)
+        self.frontend.errors.extend(self.errors)
 
     def step(self) -> int:
         """Carry everything that is ready across, once in each direction. Returns how many frames that were.

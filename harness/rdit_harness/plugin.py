@@ -39,13 +39,15 @@ def mount(rdit_mode: Mode) -> Iterator[Mounter]:
     """A widget on a simulated page.
 
     `view = mount(Counter, value=2)` makes the widget and shows it. No socket, no thread, no wall clock. `view.model` is
-    the page's model, `view.widget` the Python widget, `view.net` the link between them. An exception in an observer or
-    a listener fails the test.
+    the page's model, `view.widget` the Python widget, `view.net` the link between them. `mount(Counter, module=...)`
+    has a module in Python play the part of the widget's own. An exception in an observer, a listener or a module fails
+    the test.
     """
     from .mount import Mounter
 
     mounter = Mounter(rdit_mode)
-    yield mounter
+    with mounter.frontend.manager.capture():  # A widget that a test makes may be the child of one that it mounts.
+        yield mounter
     mounter.finish()
 
 
@@ -56,6 +58,4 @@ def rdit_sim(rdit_mode: Mode) -> Iterator[Frontend]:
 
     frontend = Frontend(mode=rdit_mode)
     yield frontend
-    for page in list(frontend.pages):
-        page.close()
-    frontend.manager.clear()
+    frontend.close()

@@ -113,7 +113,7 @@ def test_an_observer_that_raises_fails_the_test_that_mounted_the_widget(rdit_mod
     view.widget.observe(failing, "value")
     view.set(value=1)
     with pytest.raises(
-        AssertionError, match=r"^1 exception\(s\) in observers or listeners, the first: RuntimeError"
+        AssertionError, match=r"^1 exception\(s\) in observers, listeners or modules, the first: RuntimeError"
     ) as it:
         mounter.finish()
     assert str(it.value.__cause__) == "mine"

@@ -61,7 +61,7 @@ def test_passes(mount):
     mount(Counter).set(value=1)
 """)
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*1 exception(s) in observers or listeners, the first: ZeroDivisionError*"])
+    result.stdout.fnmatch_lines(["*1 exception(s) in observers, listeners or modules, the first: ZeroDivisionError*"])
 
 
 def test_nothing_is_left_after_a_test_even_when_it_failed(outcomes):

@@ -845,6 +845,29 @@ def test_a_message_whose_handler_failed_is_told_with_its_code(page):
     assert [(type(one), one.code) for one in page.told()] == [(MessageLost, "handler_failed")]
 
 
+def test_who_sent_a_message_that_is_lost_is_told_and_nobody_else(page):
+    told = []
+    page.client.send_message("w", "mine", on_lost=lambda *lost: told.append(lost))
+    page.client.send_message("w", "another's")
+    page.settle()
+    assert told == [("handler_failed", "A handler in Python raised NotImplementedError")]
+    page.client.send_message("nobody", "mine", on_lost=lambda *lost: told.append(lost))
+    assert told[1:] == [("undeliverable", "The connection has ended")]
+    assert len(page.told()) == 3
+
+
+def test_each_model_that_opens_is_told_before_anything_is_delivered_to_it():
+    opened = []
+    server = Server(on_open=lambda model: opened.append(model) or model.hold_messages())
+    heard = []
+    server.open(msgs=[{"n": 1, "widget_id": "w", "inst": 1, "content": "early", "buffers": []}])
+    [model] = opened
+    assert model is server.client.get_model("w")
+    model.on("msg:custom", lambda content, buffers: heard.append(content))
+    model.release_messages()
+    assert heard == ["early"]
+
+
 def test_a_verdict_that_comes_again_is_told_once(page):
     page.edit(fixed=1)
     page.send()

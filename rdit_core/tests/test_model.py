@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdit_core import UnserializableValue, WidgetModel
-from rdit_core.model import same_value
+from rdit_core.model import MAX_HELD_MESSAGES, same_value
 
 
 class Sent(list):
@@ -303,6 +303,52 @@ def test_a_custom_message_goes_out_with_its_buffers_and_comes_in_as_memoryviews(
     model.handle_message({"a": 1}, [b"yz"])
     assert heard == [({"a": 1}, [memoryview(b"yz")])]
     assert isinstance(heard[0][1][0], memoryview)
+
+
+def test_messages_that_are_held_back_come_in_order_when_they_are_released_and_taps_get_them_at_once(model):
+    heard, tapped = [], []
+
+    def hear(content, buffers):
+        heard.append(content)
+        if content == "first":
+            model.handle_message("brought about", [])
+
+    model.on("msg:custom", hear)
+    untap = model.tap_messages(lambda content, buffers: tapped.append((content, buffers)))
+    model.hold_messages()
+    model.handle_message("first", [b"x"])
+    model.hold_messages()
+    model.handle_message("second", [])
+    assert heard == []
+    assert tapped == [("first", [memoryview(b"x")]), ("second", [])]
+    untap()
+    model.release_messages()
+    assert heard == ["first", "second", "brought about"]
+    model.release_messages()
+    model.handle_message("third", [])
+    assert heard[3:] == ["third"] and len(tapped) == 2
+
+
+def test_of_messages_that_are_held_back_the_oldest_go_first(model):
+    heard = []
+    model.on("msg:custom", lambda content, buffers: heard.append(content))
+    model.hold_messages()
+    for number in range(MAX_HELD_MESSAGES + 2):
+        model.handle_message(number, [])
+    model.release_messages()
+    assert heard == list(range(2, MAX_HELD_MESSAGES + 2))
+
+
+def test_a_model_that_closes_says_so_once_and_forgets_what_it_held_back(model):
+    told, heard = [], []
+    model.on("msg:custom", lambda content, buffers: heard.append(content))
+    model.on_close(lambda: told.append(model.is_closed))
+    model.hold_messages()
+    model.handle_message("x", [])
+    model.close()
+    model.close()
+    model.release_messages()
+    assert (told, heard) == ([True], [])
 
 
 def test_a_closed_model_sends_nothing_and_can_still_be_read(model, sent):
