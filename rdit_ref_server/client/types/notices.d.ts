@@ -12,3 +12,8 @@ export declare function noticeOf(fault: Fault): string | null;
  * @returns {string}
  */
 export declare function restartNotice({ reapplied, dropped, waiting, lost }: import("./aftermath.js").Restarted): string;
+/**
+ * @param {string[]} changed names of files
+ * @returns {string}
+ */
+export declare function rerunNotice(changed: string[]): string;
