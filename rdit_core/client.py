@@ -44,6 +44,7 @@ from .client_events import (
     SessionExpired,
 )
 from .client_queue import ClientQueue, Edit, Post, QueuedOp, SentBatch
+from .client_reports import ClientReports
 from .encoding import EncodedValue, decode, encode
 from .errors import FRAME_CODES, LocalProtocolError, RemoteProtocolError, UnserializableValue
 from .frames import decode_server_frame, encode_frame
@@ -156,7 +157,8 @@ class ClientConnection:
         self._is_suspended = False
         self._last_frames: list[str | bytes] = []
         """What goes out although the client is not live any more: the page leaves."""
-        self._control: deque[Hello | Subscribe | Ping | Pong | Report | Bye] = deque()
+        self._control: deque[Hello | Subscribe | Ping | Pong | Bye] = deque()
+        self._reports = ClientReports()
         self._sync_ack: int | None = None
         """The frame that is to be acknowledged: in the next batch, if one leaves now."""
         self._heard_s = 0.0
@@ -233,9 +235,9 @@ class ClientConnection:
         return events
 
     def report(self, widget_id: str, stage: str, message: str, stack: str = "") -> None:
-        """Tell Python of an error in a widget's own code. Only while live; nothing is queued."""
-        if self.state == "live":
-            self._control.append(Report(widget_id, stage, message, stack))
+        """Tell Python of an error in a widget's own code. Some wait until the connection is live."""
+        if not self.is_over:
+            self._reports.add(Report(widget_id, stage, message, stack), bounded=self.state != "live")
 
     def subscribe(self, widget_ids: Literal["*"] | Sequence[str]) -> None:
         """Show these widgets from now on, and no others."""
@@ -445,6 +447,8 @@ class ClientConnection:
             return frames
         while self._control:
             frames.append(encode_frame(self._control.popleft()))
+        if self.state == "live" and self._reports:
+            frames.extend(encode_frame(report) for report in self._reports.take())
         if self._last_frames:
             frames.extend(self._last_frames)
             self._last_frames.clear()

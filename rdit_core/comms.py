@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from .base_server import BaseServerConnection
+from .code_files import as_text
 from .comm import WidgetComm
 from .errors import InvalidWidgetId, UnserializableValue
 from .events import MessageDropped, ValueSkipped, WidgetClosed
@@ -101,7 +102,8 @@ class Comms:
         if comm.comm_id in self._store.all_hosted:
             raise InvalidWidgetId(f"Widget id {comm.comm_id} is taken; `ids` must give each one once")
         hosted = HostedWidget(comm)
-        self._store.commit(hosted, state)  # While it has no id, since no page waits for its first state.
+        # While it has no id, since no page waits for its first state.
+        self._store.commit(hosted, {name: as_text(value) for name, value in state.items()})
         with self._store.lock:
             hosted.baseline_rev = self._store.revisions.last
             self._by_comm[comm] = hosted

@@ -10,6 +10,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypedDict, overload
 
@@ -17,6 +18,7 @@ import msgspec
 
 from .access import Verdict
 from .base_server import BaseServerConnection
+from .code_files import CodeFile, code_files, reload
 from .comm import hook
 from .comms import Comms
 from .connections import Connections
@@ -163,6 +165,29 @@ class WidgetManager:
         """Whether a widget has an ES module to render with. Classic Jupyter widgets have none."""
         hosted = self.store.all_hosted.get(widget_id)
         return hosted is not None and hosted.esm is not None
+
+    # Code in files.
+
+    def code_files(self) -> dict[Path, CodeFile]:
+        """The files that hosted widgets have their module or style from, by absolute path. Any thread; runs no user
+        code. Who watches them calls `reload_code`.
+        """
+        return code_files(self.store.named())
+
+    def reload_code(self, path: Path, text: str) -> list[str]:
+        """Give every widget whose module or style is in a file the file's new text: pages take it over in place.
+
+        Args:
+            path: as in `code_files`.
+            text: what is in the file now.
+
+        Returns:
+            The ids of those widgets.
+
+        Raises:
+            Exception: what an observer of `_esm` or `_css` raised. All widgets of other classes have the text then.
+        """
+        return reload(self.store.named(), path, text, self.store.commit)
 
     # State.
 

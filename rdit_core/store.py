@@ -114,6 +114,11 @@ class Store:
         hosted = self.all_hosted.get(widget_id)
         return hosted if hosted is not None and hosted.widget is not None else None
 
+    def named(self) -> list[tuple[str, HostedWidget]]:
+        """Every id with the widget that it names."""
+        with self.lock:
+            return [(widget_id, one) for widget_id, one in self.all_hosted.items() if one.widget is not None]
+
     def widget(self, widget_id: str) -> Any:
         """The object under an id, or None."""
         return self.widgets.get(widget_id)

@@ -31,6 +31,7 @@ from rdit_core import Limits, origin_of
 from .app import create_app
 from .kernel import Kernel
 from .log import EventLog
+from .reload import Reloader
 from .script import Script
 from .security import AccessRules, is_token
 from .streams import terminal_only
@@ -56,6 +57,8 @@ examples:
   rdit serve app.py --public-url http://localhost:9000
                                              behind ssh -L 9000:localhost:8765, a container's port, a reverse proxy
   rdit serve chart.py --allow-eval           for widgets that make code out of text, as Altair's do
+  rdit serve widget.py --reload              what you save takes over: a widget's module or style in place, with its
+                                             state; the script, or a module of its directory, by a fresh run
 
 Top-level expressions of the script are displayed, as in a notebook; end one with `;` to hide it. Widgets are live while
 the server runs. Ctrl-C ends it.
@@ -108,8 +111,16 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     kernel.on_stop(_leave_after(_GRACE_S, sys.stderr))
+    reloader = None
+    if options.reload:
+        # anywidget's own watcher would change widgets in a thread of its own.
+        os.environ.pop("ANYWIDGET_HMR", None)
+        reloader = Reloader(kernel, script)
+        reloader.start()
     kernel.run(script)
     kernel.serve_forever(handle_signals=True)
+    if reloader is not None:
+        reloader.stop()
     # With a reason, so that pages know that they may come back.
     kernel.manager.close_connections(time.monotonic())
     server.should_exit = True
@@ -154,6 +165,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--port", type=int, default=DEFAULT_PORT, help="port to listen at (default %(default)s; 0: any free one)"
     )
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")
+    parser.add_argument(
+        "--reload", action="store_true", help="watch the script and its widgets' files; what is saved takes over"
+    )
     access = parser.add_mutually_exclusive_group()
     access.add_argument(
         "--token", metavar="T", help="what a visitor must know (default: random, in the printed address)"

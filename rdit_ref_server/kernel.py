@@ -7,8 +7,8 @@ page.
 `serve_forever`, one thing after another. Traitlets and most widget libraries are not thread-safe, and this is what
 makes them safe. In `rdit serve` it is the main thread, because only there a signal can interrupt `time.sleep(60)`,
 and because libraries look for the main thread (matplotlib, asyncio, signal). The web server lives in a side thread
-and never runs user code; it hands work over by `run`, `reset`, `interrupt`, and through the manager's `pending`
-announcement.
+and never runs user code; it hands work over by `run`, `reset`, `interrupt`, `soon`, and through the manager's
+`pending` announcement.
 
 **The loop.** Between jobs the thread runs an asyncio loop that lives as long as the kernel. Updates from pages are
 applied as a callback of that loop, so that an observer can `asyncio.create_task(...)`, and what it starts goes on.
@@ -45,7 +45,7 @@ import threading
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -88,7 +88,8 @@ State = Literal["running", "idle"]
 class Kernel:
     """Runs scripts, hosts their widgets, logs what happens.
 
-    `run`, `reset`, `interrupt`, `stop` and `encode` may be called from any thread.
+    `run`, `reset`, `submit`, `soon`, `interrupt`, `stop`, `tell`, `tell_error` and `encode` may be called from any
+    thread.
     """
 
     def __init__(self, *, limits: Limits | None = None, log: EventLog | None = None) -> None:
@@ -104,6 +105,8 @@ class Kernel:
         self._task_owners: weakref.WeakKeyDictionary[asyncio.Future[Any], int | None] = weakref.WeakKeyDictionary()
         self._woken = asyncio.Event()
         self._jobs: deque[Callable[[], None]] = deque()
+        self._soon: deque[Callable[[], None]] = deque()
+        self._has_failed = False
         self._interrupts = Interrupts(lambda: self._is_open, lambda: self._is_idle, self._cancel_awaited)
         self._is_open = False
         self._is_idle = True
@@ -123,6 +126,8 @@ class Kernel:
         self._outgoing: deque[Event] = deque()
         self._drain = threading.Lock()
         self._resets_waiting = 0
+        self._changed: list[str] = []
+        """Names of the files because of which a reset waits."""
         self._reset_is_output = False
         """Whether streams had ended when a reset was asked for, so that pages must hear of it over their sockets."""
         self._statement: int | None = None
@@ -144,21 +149,42 @@ class Kernel:
         """Whether the kernel was told to end."""
         return self._is_stopping
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last run that ended was ended by an error."""
+        return self._has_failed
+
     def run(self, script: Script) -> None:
         """Run a script in a fresh namespace, after whatever was asked for before. Returns at once."""
-        self._submit(lambda: self._run(script))
+        self.submit(lambda: self._run(script))
 
-    def reset(self) -> None:
+    def submit(self, job: Callable[[], None]) -> None:
+        """Have a job done in the kernel's thread, after whatever was asked for before. It must not raise."""
+        self._jobs.append(job)
+        self._wake()
+
+    def soon(self, job: Callable[[], None]) -> None:
+        """Have a job done in the kernel's thread as updates of pages are: also between the statements of a script, and
+        while it awaits. An exception is shown as one of the current statement.
+        """
+        self._soon.append(job)
+        self._schedule_apply()
+
+    def reset(self, *, changed: Sequence[str] = ()) -> None:
         """Interrupt what runs, clear the namespace, end its tasks and unregister all widgets. Returns at once.
 
         Nothing of the old run is logged from here on. Pages hear of it, by a `reset` event, when the old widgets are
         gone: a page that came back earlier would take their last values for those of the next widgets with their ids.
+
+        Args:
+            changed: names of the files that are the reason, for the `reset` event.
         """
         turn, was_running = self._interrupts.turn, self._is_running
         with self._lock:
             self._resets_waiting += 1
+            self._changed += [name for name in changed if name not in self._changed]
             self._reset_is_output = self.log.reopen() or self._reset_is_output
-        self._submit(self._clear)
+        self.submit(self._clear)
         if was_running:
             self._interrupts.request(turn)
 
@@ -182,6 +208,22 @@ class Kernel:
     def on_stop(self, callback: Callable[[], None]) -> None:
         """Have `callback` called when the kernel is told to end, perhaps in a signal handler: it must take no lock."""
         self._stop_callbacks.append(callback)
+
+    def tell(self, text: str, widget_id: str | None = None) -> None:
+        """Write a line to the terminal and to the page, below the statement that shows a widget or the current one."""
+        owner = self._owner() if widget_id is None else self._statement_of(widget_id)
+        self._flush_streams()
+        self._log_text(owner, "stderr", text + "\n")
+        self.tell_terminal(text)
+
+    def tell_terminal(self, text: str) -> None:
+        """Write a line to the terminal only."""
+        if isinstance(sys.stderr, LogStream):
+            sys.stderr.write_through(text + "\n")
+
+    def tell_error(self, error: BaseException) -> None:
+        """Show an error on the terminal and in the page, as one of no statement."""
+        self._log_error(error, None)
 
     def encode(self, event: Event, *, esm_text: bool = True) -> tuple[Kind, bytes]:
         """Give an event's kind and its JSON, on one line.
@@ -288,10 +330,6 @@ class Kernel:
             waiting.cancel()
             self._woken.clear()
 
-    def _submit(self, job: Callable[[], None]) -> None:
-        self._jobs.append(job)
-        self._wake()
-
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody serves any more
             self._loop.call_soon_threadsafe(self._woken.set)
@@ -352,15 +390,17 @@ class Kernel:
             if self.log.is_done:
                 self._begin_again()
             self._statement = None
+        self._has_failed = False
         self._send_outgoing()
         try:
             program = script.load()
         except (SyntaxError, ValueError, OSError) as error:
             # None of the user's code has run: the frames are all ours.
             self._log_error(error.with_traceback(None), None)
-            self._log("done", None, status="error")
-            return
-        self._log("done", None, status="ok" if self._run_program(script, program) else "error")
+            self._has_failed = True
+        else:
+            self._has_failed = not self._run_program(script, program)
+        self._log("done", None, status="error" if self._has_failed else "ok")
 
     def _run_program(self, script: Script, program: Program) -> bool:
         """Run the statements in order. Gives whether all of them ended well."""
@@ -459,6 +499,8 @@ class Kernel:
             # As `_user_code`, whose price would show: this runs once per edit.
             self._is_open = True
             try:
+                while self._soon:
+                    self._do(self._soon.popleft())
                 self.manager.apply_pending()
             finally:
                 self._is_open = was_open
@@ -470,6 +512,12 @@ class Kernel:
         finally:
             self._log_held()
             self._is_idle, self._is_running = was_idle, was_running
+
+    def _do(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except Exception as error:
+            self._log_error(error, self._statement)
 
     def _settle(self) -> None:
         """Apply what is pending, and give tasks a turn."""
@@ -640,7 +688,8 @@ class Kernel:
         """Start the log of another run. Call with the lock held, then `_send_outgoing`."""
         is_output = self.log.is_done or self._reset_is_output
         self._reset_is_output = False
-        event = self.log.begin_again()
+        changed, self._changed = self._changed, []
+        event = self.log.begin_again(**({"changed": changed} if changed else {}))
         self.modules.begin_again()
         if is_output:
             self._outgoing.append(event)

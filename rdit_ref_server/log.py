@@ -94,13 +94,13 @@ class EventLog:
             was_done, self._is_done = self._is_done, False
             return was_done
 
-    def begin_again(self) -> Event:
-        """Forget the run so far and start another: the log then holds one `reset` event."""
+    def begin_again(self, **fields: Any) -> Event:
+        """Forget the run so far and start another: the log then holds one `reset` event, with these fields."""
         with self._lock:
             self._events.clear()
             self._size_bytes = 0
             self._is_done = False
-            return self.append("reset", None)
+            return self.append("reset", None, **fields)
 
     def close(self) -> None:
         """Let everybody who reads come to an end: nothing follows."""

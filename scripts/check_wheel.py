@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 # A server, a browser driver, a test runner: extras bring them.
-NOT_IN_THE_CORE = {"starlette", "uvicorn", "websockets", "playwright", "selenium", "pytest", "openai"}
+NOT_IN_THE_CORE = {"starlette", "uvicorn", "watchfiles", "websockets", "playwright", "selenium", "pytest", "openai"}
 
 MUST_HAVE = {
     "rdit_core/py.typed",

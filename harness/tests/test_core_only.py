@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-HEAVY = "starlette uvicorn websockets playwright pytest selenium hypothesis IPython ipywidgets anywidget numpy asyncio"
+HEAVY = (
+    "starlette uvicorn watchfiles websockets playwright pytest selenium hypothesis IPython ipywidgets anywidget numpy "
+    "asyncio"
+)
 
 
 def modules_after(code):

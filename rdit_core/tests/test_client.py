@@ -17,6 +17,7 @@ from rdit_core.client_events import (
     ServerFailed,
     SessionExpired,
 )
+from rdit_core.client_reports import MAX_WAITING_REPORTS
 from rdit_core.messages import Batch, Bye, Hello, Ping, Pong, Report, Resume, Subscribe, SyncAck
 from rdit_core.tests.pair import Clamped, Counter, Page, Server
 
@@ -1733,15 +1734,43 @@ def test_what_was_sent_before_the_loss_is_not_dropped(manager, counter):
 # Reports.
 
 
-def test_a_report_reaches_the_host_while_the_page_is_live_and_is_not_kept_otherwise(server):
+def test_a_report_reaches_the_host_at_once_while_the_page_is_live(server):
     server.client.report("w", "render", "failed", "at 3")
     server.client.report("w", "render", "failed")
     assert server.read() == [Report("w", "render", "failed", "at 3"), Report("w", "render", "failed")]
+
+
+def test_reports_of_a_page_that_is_not_live_wait_until_it_is(server):
     server.lose()
     server.client.report("w", "render", "failed")
     server.connect(resumed=True)
-    server.sync(rev=1)
+    server.client.report("w", "listener", "failed")
     assert not any(isinstance(one, Report) for one in server.read())
+    server.sync(rev=1)
+    assert [one for one in server.read() if isinstance(one, Report)] == [
+        Report("w", "render", "failed"),
+        Report("w", "listener", "failed"),
+    ]
+    server.sync(rev=2)
+    assert not any(isinstance(one, Report) for one in server.read())
+
+
+@pytest.mark.parametrize(("more", "text"), [(1, "and 1 more error"), (5, "and 5 more errors")])
+def test_of_reports_beyond_the_bound_the_number_is_told(server, more, text):
+    server.lose()
+    for number in range(MAX_WAITING_REPORTS + more):
+        server.client.report("w", "listener", f"failure {number}")
+    server.connect(resumed=True)
+    server.sync(rev=1)
+    reports = [one for one in server.read() if isinstance(one, Report)]
+    assert [one.message for one in reports[:-1]] == [f"failure {number}" for number in range(MAX_WAITING_REPORTS)]
+    assert reports[-1] == Report("w", "listener", f"{text} while there was no connection")
+
+
+def test_a_burst_of_reports_while_live_is_told_as_a_whole(server):
+    for number in range(MAX_WAITING_REPORTS + 5):
+        server.client.report("w", "listener", f"failure {number}")
+    assert len(server.read()) == MAX_WAITING_REPORTS + 5
 
 
 # Everything together.

@@ -34,6 +34,7 @@ const FRAME_CODES = [
  * @property {(step: import("./transitions.js").SessionStep) => void} step
  * @property {(whole: any[], welcome: any) => void} apply takes a whole `sync`, and the welcome if it is the first
  * @property {import("./edits.js").Edits} edits
+ * @property {import("./reports.js").Reports} reports
  * @property {import("./sync.js").SyncState} sync
  */
 
@@ -61,9 +62,11 @@ export function createDialogue(timing, events, host) {
 
   /** What there is to send. Edits leave only while live, and while few batches are under way. */
   function drain() {
+    const isLive = host.state === "live";
+    if (isLive) host.reports.take().forEach(say);
     const frames = outbox;
     outbox = [];
-    const batches = host.state === "live" ? host.edits.framesToSend() : [];
+    const batches = isLive ? host.edits.framesToSend() : [];
     if (syncAck > 0) {
       const [first] = batches;
       if (typeof first === "string") batches[0] = withSyncAck(first, syncAck);
@@ -165,7 +168,8 @@ export function createDialogue(timing, events, host) {
     say,
     /** Whether an acknowledgement is all that there is to say: it can wait for a batch to go in, a moment. */
     get owesOnlyAck() {
-      return syncAck > 0 && outbox.length === 0 && (host.state !== "live" || !host.edits.wantsToSend);
+      if (syncAck === 0 || outbox.length > 0) return false;
+      return host.state !== "live" || !(host.edits.wantsToSend || host.reports.isWaiting);
     },
     receive,
     drain,

@@ -88,3 +88,11 @@ export function restartNotice({ reapplied, dropped, waiting, lost }) {
   if (lost > 0) parts.push(`${counted(lost, "message")} did not get through.`);
   return parts.join(" ");
 }
+
+/**
+ * @param {string[]} changed names of files
+ * @returns {string}
+ */
+export function rerunNotice(changed) {
+  return `Saved: ${changed.join(", ")}. This is a new run of the script.`;
+}

@@ -22,6 +22,7 @@
  * @property {any} [ename]
  * @property {any} [evalue]
  * @property {any} [traceback]
+ * @property {any} [changed] of a reset: names of the files because of which the script runs anew
  */
 
 /** A stream's element keeps this much; older text gives way. */

@@ -10,7 +10,7 @@
 import { connect } from "./connection.js";
 import { renderWidget } from "./host.js";
 import { messageOf } from "./model.js";
-import { noticeOf, restartNotice, violationNotice } from "./notices.js";
+import { noticeOf, rerunNotice, restartNotice, violationNotice } from "./notices.js";
 import { createOutputs } from "./outputs.js";
 
 const EVENT_KINDS = ["statement", "stream", "display", "error", "widget", "done", "reset"];
@@ -203,15 +203,15 @@ export function startPage(options = {}) {
 
   /** @param {any} event */
   function show(event) {
-    if (event.kind === "reset") return reset(event.id);
+    if (event.kind === "reset") return reset(event);
     if (event.kind === "done") run = event.status === "error" ? "error" : "ok";
     else if (!isRunOver) run = "running";
     outputs.show(event);
     if (event.kind === "statement" && isCodeShown) openCode();
   }
 
-  /** @param {number} id */
-  function reset(id) {
+  /** @param {{ id: number, changed?: unknown }} event */
+  function reset({ id, changed }) {
     const isFresh = root.childElementCount === 0 && lastId === 0;
     lastId = id;
     run = "waiting";
@@ -229,6 +229,7 @@ export function startPage(options = {}) {
     for (const notice of notices.querySelectorAll(isAskedFor ? ".rdit-notice" : ".rdit-notice:not([data-topic])")) {
       notice.remove();
     }
+    if (Array.isArray(changed) && changed.length > 0) notify(rerunNotice(changed.map(String)), "rerun");
     undeclared.clear();
     runLifetime.abort();
     runLifetime = new AbortController();

@@ -27,6 +27,7 @@ import { createChannel } from "./channel.js";
 import { createDialogue } from "./dialogue.js";
 import { createEdits } from "./edits.js";
 import { createEvents } from "./events.js";
+import { createReports } from "./reports.js";
 import { createShown } from "./shown.js";
 import { createSync } from "./sync.js";
 import { createTiming, LIMITS } from "./timing.js";
@@ -38,7 +39,6 @@ import { createWidgets } from "./widgets.js";
 /** @typedef {import("./transitions.js").SessionState} SessionState */
 /** @typedef {import("./transitions.js").SessionStep} SessionStep */
 
-const MAX_REPORT_CHARS = 20_000;
 const TERMINAL_CLOSE_CODES = { first: 4500, last: 4999 };
 const SESSION_REPLACED = 4004;
 /** Closes that a batch may be to blame for: not UTF-8, too long for the transport, internal error. */
@@ -86,6 +86,7 @@ export function createSession({
   const waitingCalls = [];
 
   const events = createEvents();
+  const reports = createReports();
   const { fault, faultOf } = events;
   const shown = createShown({ fault, forget: (slot) => widgets.forgetClosed(slot) });
   const edits = createEdits({ limits, room: () => dialogue.room(), faultOf, shown });
@@ -134,6 +135,7 @@ export function createSession({
       if (sync.apply(whole, welcome)) absentUntil = now + limits.returnMs;
     },
     edits,
+    reports,
     sync,
   });
 
@@ -382,7 +384,7 @@ export function createSession({
     },
 
     /**
-     * An error in a widget's code, for Python's eyes; while live only.
+     * An error in a widget's code, for Python's eyes. Some wait until the connection is live.
      *
      * @param {string} widgetId
      * @param {string} stage
@@ -390,14 +392,8 @@ export function createSession({
      * @param {string} [stack]
      */
     report(widgetId, stage, message, stack = "") {
-      if (state !== "live") return;
-      dialogue.say({
-        type: "report",
-        widget_id: widgetId,
-        stage,
-        message: message.slice(0, MAX_REPORT_CHARS),
-        ...(stack ? { stack: stack.slice(0, MAX_REPORT_CHARS) } : {}),
-      });
+      if (isOver()) return;
+      reports.add({ widgetId, stage, message, stack }, state !== "live");
       wake();
     },
     /** The subscribers are told of something that went wrong on the page. @param {Fault} detail */

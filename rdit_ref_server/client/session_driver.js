@@ -21,7 +21,7 @@ const OFFERS = [SUBPROTOCOL, "rdit.base"];
  * this many failures of a server that answers otherwise, every second time nothing is offered.
  */
 const REFUSALS_BEFORE_BARE = 2;
-/** Different errors of widgets that are told to Python; beyond, they are only shown. */
+/** Different errors of one widget's code, and widgets, whose errors are told to Python; beyond, they are only shown. */
 const MAX_REPORTED = 1_000;
 
 /**
@@ -55,8 +55,8 @@ export function driveSession(context, onBase) {
   let toldState = session.pageState;
   let toldIdle = true;
   let holds = 0;
-  /** @type {Set<string>} */
-  const reported = new Set();
+  /** By widget: of which code errors were told, and which. @type {Map<string, { source: unknown, told: Set<string> }>} */
+  const reported = new Map();
 
   const isIdle = () => session.isIdle && holds === 0;
 
@@ -135,10 +135,16 @@ export function driveSession(context, onBase) {
   /** @type {Driver["reportFailure"]} */
   function reportFailure(widgetId, stage, error) {
     const message = messageOf(error);
-    const key = JSON.stringify([widgetId, stage, message]);
+    const widgetData = session.widgetData(widgetId);
+    const source = widgetData?.esm_url ?? widgetData?.esm;
+    let known = reported.get(widgetId);
+    if (!known && reported.size >= MAX_REPORTED) return;
+    // New code that fails as the old did is news.
+    if (!known || known.source !== source) reported.set(widgetId, (known = { source, told: new Set() }));
+    const key = JSON.stringify([stage, message]);
     // One that fails sixty times a second says so once.
-    if (reported.has(key) || reported.size >= MAX_REPORTED) return;
-    reported.add(key);
+    if (known.told.has(key) || known.told.size >= MAX_REPORTED) return;
+    known.told.add(key);
     session.report(widgetId, stage, message, error instanceof Error ? (error.stack ?? "") : "");
   }
 

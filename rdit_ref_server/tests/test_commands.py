@@ -388,3 +388,50 @@ def test_log_lines_hold_neither_the_token_nor_what_drives_a_terminal(capsys):
         assert out.getvalue() == "rdit: WARNING: bad <token>\\r\\x1b[31m é\n"
     finally:
         logger.handlers[:], logger.level, logger.propagate = before
+
+
+RELOADED = """
+import pathlib
+import anywidget
+
+class Subject(anywidget.AnyWidget):
+    _esm = pathlib.Path(__file__).with_name("widget.js")
+
+Subject()
+print("script one")
+"""
+
+
+def test_with_reload_what_is_saved_takes_over(serve, tmp_path):
+    (tmp_path / "widget.js").write_text("export default {} // one")
+    served = serve(RELOADED, "--reload").ready()
+    assert served.line() == "script one\n"
+    (tmp_path / "widget.js").write_text("export default {} // two")
+    (tmp_path / "script.py").write_text(RELOADED.replace("script one", "script two"), encoding="utf-8")
+    assert served.line() == "script two\n"
+    assert "// two" in served.ask("/api/execute")
+    assert served.end() == 0
+    assert "rdit: script.py changed: running script.py again\n" in served.errors
+
+
+def test_with_reload_a_script_that_cannot_run_at_first_runs_when_it_is_mended(serve, tmp_path):
+    served = serve("x = (\n", "--reload").ready()
+    assert "SyntaxError" in served.ask("/api/execute")
+    (tmp_path / "script.py").write_text("print('mended')\n", encoding="utf-8")
+    assert served.line() == "mended\n"
+    assert served.end() == 0
+
+
+def test_without_reload_nothing_is_watched(serve, tmp_path):
+    served = serve("import threading\nprint([one.name for one in threading.enumerate()])\n").ready()
+    assert "rdit-reload" not in served.line()
+    assert served.end() == 0
+
+
+def test_with_reload_the_widget_librarys_own_watcher_stays_out(serve, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANYWIDGET_HMR", "1")
+    (tmp_path / "widget.js").write_text("export default {}")
+    source = RELOADED + "print(Subject._esm._background_thread)\n"
+    served = serve(source, "--reload").ready()
+    assert [served.line(), served.line()] == ["script one\n", "None\n"]
+    assert served.end() == 0

@@ -323,6 +323,33 @@ describe("reset", () => {
     assert.equal(world.isIdle, true);
   });
 
+  test("a run that a saved file caused says which file it was, until the reader restarts the script", async () => {
+    world.start();
+    world.print(1, "old");
+    world.finish(2);
+    world.output(3, "reset", { changed: ["notebook.py", "helper.py"] });
+    world.start();
+    world.print(4, "new");
+    world.finish(5);
+    const texts = () => [...world.byId("rdit-notices").children].map((one) => one.firstChild.textContent);
+    assert.deepEqual(texts(), ["Saved: notebook.py, helper.py. This is a new run of the script."]);
+    world.output(6, "reset", { changed: ["notebook.py"] });
+    assert.deepEqual(texts(), ["Saved: notebook.py. This is a new run of the script."]);
+    world.start();
+    world.finish(7);
+    world.byId("rdit-restart").click();
+    await settle();
+    world.output(8, "reset");
+    assert.deepEqual(texts(), []);
+  });
+
+  test("a page that comes later says nothing of a file that was saved before", () => {
+    world.start();
+    world.stream.say("reset", 5, { changed: ["notebook.py"] });
+    world.print(6, "a");
+    assert.equal(world.byId("rdit-notices").childElementCount, 0);
+  });
+
   test("the reset at the head of a fresh page's stream costs nothing", () => {
     world.start();
     world.stream.say("reset", 5);

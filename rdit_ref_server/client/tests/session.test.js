@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 
 import { WidgetModel } from "../model.js";
 import { decodeFrame, encodeFrame } from "../frames.js";
+import { MAX_WAITING_REPORTS } from "../reports.js";
 import { createSession } from "../session.js";
 import { LIMITS } from "../timing.js";
 import { PAGE_STATES, TRANSITIONS, nextState } from "../transitions.js";
@@ -133,6 +134,41 @@ describe("the tables", () => {
     }
     assert.deepEqual([TRANSITIONS.closed, TRANSITIONS.failed], [{}, {}]);
     assert.throws(() => nextState("closed", "start"), /closed.*start/);
+  });
+});
+
+describe("a report", () => {
+  test("leaves at once while live, and waits for a connection otherwise", () => {
+    const world = makeWorld();
+    world.live([widget("w", { n: 0 })]);
+    world.session.report("w", "render", "boom", "at 3");
+    assert.deepEqual(world.frames(), [{ type: "report", widget_id: "w", stage: "render", message: "boom", stack: "at 3" }]);
+    world.lose();
+    world.session.report("w", "render", "boom");
+    assert.deepEqual(world.frames(), []);
+    world.live([widget("w", { n: 0 })]);
+    const reports = world.frames().filter(({ type }) => type === "report");
+    assert.deepEqual(reports, [{ type: "report", widget_id: "w", stage: "render", message: "boom" }]);
+  });
+
+  for (const [more, text] of /** @type {[number, string][]} */ ([[1, "and 1 more error"], [5, "and 5 more errors"]])) {
+    test(`beyond the bound is counted: ${text}`, () => {
+      const world = makeWorld();
+      world.live([widget("w", { n: 0 })]);
+      world.lose();
+      for (let n = 0; n < MAX_WAITING_REPORTS + more; n += 1) world.session.report("w", "listener", `failure ${n}`);
+      world.live([widget("w", { n: 0 })]);
+      const messages = world.frames().filter(({ type }) => type === "report").map(({ message }) => message);
+      assert.equal(messages.length, MAX_WAITING_REPORTS + 1);
+      assert.deepEqual([messages[0], messages.at(-1)], ["failure 0", `${text} while there was no connection`]);
+    });
+  }
+
+  test("is not counted off while live: a burst only waits for its turn", () => {
+    const world = makeWorld();
+    world.live([widget("w", { n: 0 })]);
+    for (let n = 0; n < MAX_WAITING_REPORTS + 5; n += 1) world.session.report("w", "listener", `failure ${n}`);
+    assert.equal(world.frames().length, MAX_WAITING_REPORTS + 5);
   });
 });
 

@@ -392,6 +392,37 @@ describe("widgets", () => {
     assert.deepEqual(world.network.last.messages.slice(2).map(({ stage }) => stage), ["listener"]);
   });
 
+  test("a failure that happens while there is no connection reaches Python when there is one again, once [afm 48]", (t) => {
+    captureConsole(t);
+    const { network, connection, clock } = world;
+    network.last.welcome({ w: { n: 0 } });
+    network.last.drop();
+    const model = connection.model("w");
+    model?.on("change:n", () => {
+      throw new Error("listener");
+    });
+    for (const n of [1, 2]) model?.set("n", n);
+    clock.advance(BACKOFF_BASE_MS);
+    network.last.welcome({}, { resumed: true });
+    const reports = network.last.messages.filter(({ type }) => type === "report");
+    assert.deepEqual(reports.map(({ stage, message }) => [stage, message]), [["listener", "listener"]]);
+    model?.set("n", 3);
+    assert.equal(network.last.messages.filter(({ type }) => type === "report").length, 1);
+  });
+
+  test("a failure that repeats with new code is told again", async (t) => {
+    captureConsole(t);
+    const broken = (/** @type {number} */ version) => `/* ${version} */ export default { render() { throw new Error("boom") } }`;
+    world.network.last.welcome({ w: { n: 0, _esm: broken(1) } });
+    const { view } = await world.show(broken(1));
+    await view;
+    const reports = () => world.network.last.messages.filter(({ type }) => type === "report").length;
+    assert.equal(reports(), 1);
+    world.network.last.sync({ changes: [["w", 40, "_esm", broken(2), 60]] });
+    for (let turn = 0; turn < 5; turn += 1) await settle();
+    assert.equal(reports(), 2);
+  });
+
   test("custom messages go both ways, those from before initialize is done are held [afm 15 41]", async () => {
     world.network.last.welcome({ w: { n: 0 } });
     /** @type {unknown[]} */

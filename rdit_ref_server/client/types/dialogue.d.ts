@@ -16,6 +16,7 @@ export type DialogueHost = {
      */
     apply: (whole: any[], welcome: any) => void;
     edits: import("./edits.js").Edits;
+    reports: import("./reports.js").Reports;
     sync: import("./sync.js").SyncState;
 };
 /**
@@ -28,6 +29,7 @@ export type DialogueHost = {
  * @property {(step: import("./transitions.js").SessionStep) => void} step
  * @property {(whole: any[], welcome: any) => void} apply takes a whole `sync`, and the welcome if it is the first
  * @property {import("./edits.js").Edits} edits
+ * @property {import("./reports.js").Reports} reports
  * @property {import("./sync.js").SyncState} sync
  */
 /**

@@ -22,3 +22,8 @@ export declare function violationNotice({ blockedURI, effectiveDirective }: {
  * @returns {string}
  */
 export declare function restartNotice({ reapplied, dropped, waiting, lost }: import("./aftermath.js").Restarted): string;
+/**
+ * @param {string[]} changed names of files
+ * @returns {string}
+ */
+export declare function rerunNotice(changed: string[]): string;

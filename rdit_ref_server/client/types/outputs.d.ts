@@ -18,6 +18,10 @@ export type ExecutionEvent = {
     ename?: any;
     evalue?: any;
     traceback?: any;
+    /**
+     * of a reset: names of the files because of which the script runs anew
+     */
+    changed?: any;
 };
 /**
  * One execution event; `kind` is statement, stream, display, error, widget, done or reset.
@@ -36,6 +40,7 @@ export type ExecutionEvent = {
  * @property {any} [ename]
  * @property {any} [evalue]
  * @property {any} [traceback]
+ * @property {any} [changed] of a reset: names of the files because of which the script runs anew
  */
 /** A stream's element keeps this much; older text gives way. */
 export declare const MAX_STREAM_CHARS = 1000000;

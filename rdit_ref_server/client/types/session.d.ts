@@ -159,7 +159,7 @@ export declare function createSession({ random, profile, policy, limits: chosenL
     /** The page leaves for good. @param {number} nowMs @param {string} [reason] */
     leave(nowMs: number, reason?: string): void;
     /**
-     * An error in a widget's code, for Python's eyes; while live only.
+     * An error in a widget's code, for Python's eyes. Some wait until the connection is live.
      *
      * @param {string} widgetId
      * @param {string} stage
