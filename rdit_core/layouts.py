@@ -36,8 +36,7 @@ class _Layout:
 class Layouts:
     """The Layout models of one manager."""
 
-    def __init__(self, owner: CommOwner) -> None:
-        self._owner = owner
+    def __init__(self) -> None:
         self._by_id: dict[str, _Layout] = {}
 
     def __len__(self) -> int:
@@ -61,21 +60,21 @@ class Layouts:
         """A Layout closed its comm."""
         del self._by_id[comm.comm_id]
 
-    def take(self, widget: Any) -> _Layout | None:
+    def take(self, widget: Any, owner: CommOwner) -> _Layout | None:
         """The Layout of a widget, with a comm of ours. It has none when it was made without the hook, or let go of."""
         layout: Any = getattr(widget, "layout", None)
         if not is_ipywidget(layout):
             return None
         comm = layout.comm
-        if not (isinstance(comm, WidgetComm) and comm.owner is self._owner and not comm.is_closed):
-            give_comm(self._owner, layout, "")
+        if not (isinstance(comm, WidgetComm) and comm.owner is owner and not comm.is_closed):
+            give_comm(owner, layout, "")
         return self._by_id.get(layout.comm.comm_id)
 
     def fold(self, hosted: HostedWidget, value: Any) -> Any:
         """What a page sees as `layout`: for a reference the dict of the Layout's keys that are set, else the value."""
         if not isinstance(value, str) or not value.startswith(WIDGET_REFERENCE):
             return value
-        layout = self._by_id.get(value[len(WIDGET_REFERENCE) :]) or self.take(hosted.widget)
+        layout = self._by_id.get(value[len(WIDGET_REFERENCE) :]) or self.take(hosted.widget, hosted.comm.owner)
         if layout is None:
             return None
         if hosted.layout_id != layout.comm.comm_id:

@@ -20,8 +20,8 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rdit_core import BaseServerConnection, LimitReached, RditError, Verdict, WidgetManager
-from rdit_core.manager import AnyConnection
 from rdit_core.server import CLOSE_CODES
+from rdit_core.store import AnyConnection
 
 from .security import SUBPROTOCOL, VERDICT
 

@@ -209,7 +209,7 @@ class Peer:
         return {**fields, "rev": self.manager.revision if rev is None else rev, **changed}
 
     def inst(self, widget_id="w"):
-        return self.manager.instances()[widget_id]
+        return self.manager.store.insts[widget_id]
 
     def op(self, name, value, widget_id="w", **fields):
         return {

@@ -195,7 +195,7 @@ def test_what_is_no_widget_is_not_hosted(manager, thing):
 
 
 def test_ids_must_be_given_once(manager):
-    manager._ids = lambda: "same"
+    manager._comms.next_id = lambda: "same"
     with manager.capture():
         Counter()
         with pytest.raises(InvalidWidgetId, match="taken"):
@@ -243,7 +243,7 @@ def test_widgets_beyond_the_limit_are_refused_and_those_before_go_on():
     manager.unregister("a")
     manager.register("c", Counter())
     manager.clear()
-    assert not manager._layouts
+    assert not manager._comms._layouts
 
 
 def test_connections_beyond_the_limit_are_refused_per_user():
@@ -320,7 +320,7 @@ def test_a_widget_that_was_made_elsewhere_is_taken_over_with_its_layout(manager)
         counter = Counter(layout={"width": "50%"})
     manager.register("ours", counter)
     assert len(other) == 0
-    assert not other._layouts
+    assert not other._comms._layouts
     assert manager.serialize("ours")["model"]["layout"] == {"width": "50%"}
     counter.layout.width = "60%"
     assert manager.serialize("ours")["model"]["layout"] == {"width": "60%"}
@@ -860,7 +860,7 @@ def test_a_shared_layout_changes_in_all_its_widgets_and_outlives_the_first(manag
     shared.width = "3px"
     assert page.pushes() == [("layout", {"width": "3px"})]
     manager.unregister(manager.id_of(second))
-    assert not manager._layouts
+    assert not manager._comms._layouts
     shared.width = "4px"
     assert page.pushes() == []
 
@@ -871,7 +871,7 @@ def test_a_layout_that_is_hosted_already_is_shared_with_a_widget_that_comes_by_h
     manager.register("by.hand", Counter(layout=shared))
     shared.width = "2px"
     assert page.pushes() == [("layout", {"width": "2px"})] * 2
-    assert len(manager._layouts) == 1
+    assert len(manager._comms._layouts) == 1
 
 
 def test_a_layout_that_is_replaced_is_let_go_and_can_come_back(manager, page):
@@ -880,14 +880,14 @@ def test_a_layout_that_is_replaced_is_let_go_and_can_come_back(manager, page):
         first = counter.layout
         counter.layout = ipywidgets.Layout(width="2px")
     assert page.pushes() == [("layout", {"width": "2px"})]
-    assert len(manager._layouts) == 1
+    assert len(manager._comms._layouts) == 1
     first.width = "9px"
     assert page.pushes() == []
     counter.layout = first
     assert page.pushes() == [("layout", {"width": "9px"})]
     first.width = "10px"
     assert page.pushes() == [("layout", {"width": "10px"})]
-    assert len(manager._layouts) == 1
+    assert len(manager._comms._layouts) == 1
 
 
 def test_a_layout_that_was_made_out_of_sight_is_taken_in(manager):
@@ -920,7 +920,7 @@ def test_a_layout_that_its_user_closed_leaves_what_was_shown(manager, page):
     counter.layout.close()
     assert manager.serialize("w1")["model"]["layout"] == {"width": "1px"}
     manager.unregister("w1")
-    assert not manager._layouts
+    assert not manager._comms._layouts
 
 
 def test_layouts_of_no_widget_go_with_a_reset(manager):
@@ -1052,7 +1052,7 @@ def test_a_widget_that_is_let_go_dies_with_its_layout(manager, page, let_go, com
     del counter
     gc.collect()
     assert [ref() for ref in refs] == [None, None, None]
-    assert (manager._hosted, manager._by_comm, len(manager._layouts)) == ({}, {}, 0)
+    assert (manager.store.all_hosted, manager._comms._by_comm, len(manager._comms._layouts)) == ({}, {}, 0)
     assert page.settle() == []
     assert (page.connection._own, page.connection._pushed) == ({}, set())
 
@@ -1126,7 +1126,7 @@ def test_a_change_that_crosses_the_release_of_its_widget_goes_nowhere(manager, p
     manager.add(counter)
     comm = counter.comm
     manager.clear()
-    manager.comm_updated(comm, {"value": 3})
+    manager._comms.comm_updated(comm, {"value": 3})
     assert page.pushes() == []
 
 
@@ -1250,7 +1250,7 @@ def test_pages_are_woken_once_per_change_and_without_the_lock(manager):
 
     def wakeup():
         thread = threading.Thread(
-            target=lambda: free.append(manager.lock.acquire(timeout=0) and manager.lock.release())
+            target=lambda: free.append(manager.store.lock.acquire(timeout=0) and manager.store.lock.release())
         )
         thread.start()
         thread.join()

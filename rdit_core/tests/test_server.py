@@ -390,11 +390,11 @@ def test_an_empty_batch_is_acknowledged(manager, peer):
 
 
 def test_a_core_that_fails_on_a_batch_says_so_and_goes_on(manager, peer, counter, monkeypatch, caplog):
-    apply_batch = manager.apply_batch
-    monkeypatch.setattr(manager, "apply_batch", lambda *_: 1 / 0)
+    run_batch = manager.store.writes.run_batch
+    monkeypatch.setattr(manager.store.writes, "run_batch", lambda *_: 1 / 0)
     assert peer.write(peer.op("value", 1)) == [(0, "internal")]
     assert "batch 1 of a session failed" in caplog.text
-    monkeypatch.setattr(manager, "apply_batch", apply_batch)
+    monkeypatch.setattr(manager.store.writes, "run_batch", run_batch)
     assert peer.write(peer.op("value", 2)) == []
     assert counter.value == 2
 
@@ -487,7 +487,7 @@ def test_a_large_value_of_the_pages_own_is_named_and_not_repeated(manager, peer,
     manager.apply_pending()
     [sync] = peer.syncs()
     assert (changes([sync]), sync.ack) == ([("value", 1)], 1)
-    assert sync.same == [("w", peer.inst(), "label", 1, 1, manager.slot("w", "label").rev)]
+    assert sync.same == [("w", peer.inst(), "label", 1, 1, manager.store.slot("w", "label").rev)]
     assert sorted(changes(other.syncs())) == [("label", LARGE), ("value", 1)]
     # Only once, and only to the connection that it came through.
     counter.label = "y"

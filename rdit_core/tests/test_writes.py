@@ -218,7 +218,7 @@ def test_a_write_that_is_refused_after_its_page_left_names_no_connection(manager
 
 
 def test_a_comparison_holds_while_the_slot_has_the_revision(manager, peer, counter, events):
-    rev = manager.slot("w", "value").rev
+    rev = manager.store.slot("w", "value").rev
     assert run(peer, peer.op("value", 1, if_rev=rev)) == ([], [("value", 1)])
     assert run(peer, peer.op("value", 2, if_rev=rev)) == ([(0, "conflict")], [])
     assert counter.value == 1
@@ -228,7 +228,7 @@ def test_a_comparison_holds_while_the_slot_has_the_revision(manager, peer, count
 
 
 def test_a_comparison_that_fails_does_not_take_the_rest_of_its_group_along(manager, peer, counter):
-    rev = manager.slot("w", "label").rev
+    rev = manager.store.slot("w", "label").rev
     counter.label = "python"
     peer.syncs()
     verdicts, told = run(peer, peer.op("value", 1), peer.op("label", "page", if_rev=rev), peer.op("data", 2))
@@ -236,13 +236,13 @@ def test_a_comparison_that_fails_does_not_take_the_rest_of_its_group_along(manag
 
 
 def test_a_comparison_is_made_when_its_op_runs_and_not_before(manager, peer, counter):
-    rev = manager.slot("w", "value").rev
+    rev = manager.store.slot("w", "value").rev
     verdicts, told = run(peer, peer.op("value", 1, if_rev=rev), peer.op("value", 2, if_rev=rev))
     assert (verdicts, told) == ([(1, "conflict")], [("value", 1)])
 
 
 def test_a_comparison_sees_what_an_observer_of_the_op_before_it_did(manager, peer, counter):
-    rev = manager.slot("w", "label").rev
+    rev = manager.store.slot("w", "label").rev
     counter.observe(lambda change: setattr(counter, "label", "observer"), "value")
     # One slot twice: the ops run one by one.
     verdicts, _ = run(peer, peer.op("value", 1), peer.op("label", "page", if_rev=rev), peer.op("value", 2))
@@ -691,7 +691,7 @@ def test_both_modes_write_the_same_widget_and_hear_of_each_other(manager, peer, 
 
 
 def test_an_interrupt_in_the_core_itself_leaves_no_trace_in_the_thread(manager, peer, counter, monkeypatch):
-    hosted = manager.hosted("w")
+    hosted = manager.store.hosted("w")
     monkeypatch.setattr(hosted, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     peer.batch(peer.op("value", 1))
     with pytest.raises(KeyboardInterrupt):

@@ -154,7 +154,8 @@ def test_a_connection_that_ends_is_forgotten(site, running):
 
 def test_nothing_more_is_read_while_too_much_waits_for_the_kernel(site, running):
     waiting = Limits(max_waiting_frames=3)
-    running.kernel.manager.limits = waiting
+    connections = running.kernel.manager._connections
+    connections.limits = waiting
     running.run(
         "import threading\ngo = threading.Event()\n"
         + COUNTER
@@ -163,7 +164,7 @@ def test_nothing_more_is_read_while_too_much_waits_for_the_kernel(site, running)
     with site.websocket_connect(ADDRESS) as socket:
         for value in range(1, 21):
             socket.send_text(update(widget_id="5.0", value=value))
-        running.wait_for(lambda: len(running.kernel.manager._pending) == 2)  # And one at work.
+        running.wait_for(lambda: len(connections._pending) == 2)  # And one at work.
         assert running.namespace["counter"].value == 1
         running.namespace["go"].set()
         assert [receive(socket, "ack")["property"] for _ in range(20)] == ["value"] * 20

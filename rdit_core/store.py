@@ -1,0 +1,393 @@
+"""The store: the widgets of one manager, their slots, revisions and graves, and who is told when a slot changes.
+
+**Threads.** Python code may set traits on any thread at any time: the value is encoded there and then, and stored under
+`lock`. The lock is held for moments, never while user code runs, and `wakeup` and event callbacks are called without
+it.
+
+Two threads that set one trait can reach the slot in the wrong order, since a widget serializes before it sends. So as
+soon as a second thread has written a widget, each commit is followed by a second look at the widget until both agree
+(`settle`): the last to commit always reads what stands.
+
+**Origin.** While a page's base-mode write is applied, changes of that very property on that very thread are not pushed
+back to that page (see `base_server`, the trailing correction). Everything else is pushed to everyone.
+
+**Incarnations.** Each opening of a widget id has its own `inst`, the revision at which it opened. A page names it with
+each op, so that nothing that was meant for one widget reaches the next one under the same id. What closed is remembered
+for a while, so that a page that was away can be told.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from .base_server import BaseServerConnection
+from .encoding import EncodedValue, encode
+from .errors import LimitReached, UnknownWidget, UnserializableValue
+from .events import HostEvent, ValueRounded, ValueSkipped, WidgetOpened
+from .hosted import HostedWidget
+from .layouts import Layouts
+from .limits import VALUE_DEPTH, Limits
+from .messages import MAX_COUNT
+from .server import Description, ServerConnection
+from .session import Session, Sessions
+from .slots import Revisions, Slot
+from .subscriptions import Subscriptions
+from .writes import Writes
+
+_log = logging.getLogger("rdit")
+
+ESM: Final = "_esm"
+LAYOUT: Final = "layout"
+_ESM_URL: Final = "esm_url"
+_REREADS: Final = 100
+"""Bound on second looks after one commit: a trait whose serialized form is never twice the same must not hang a
+thread."""
+
+AnyConnection = BaseServerConnection | ServerConnection
+
+
+class Store:
+    """What a manager knows of its widgets, and the connections that show them.
+
+    Args:
+        limits: bounds.
+        sessions: page loads of `rdit/1`.
+        host: who hears of events.
+        layouts: what a page sees of a `layout`.
+        esm_url: turns a module's text into an address, if the host gives addresses.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        sessions: Sessions,
+        host: Subscriptions,
+        layouts: Layouts,
+        *,
+        esm_url: Callable[[str], str] | None,
+    ) -> None:
+        self.limits: Final = limits
+        self.lock: Final = threading.RLock()
+        self.sessions: Final = sessions
+        self.connections: Final[dict[int, AnyConnection]] = {}
+        """Those that are open, by number."""
+        self.widgets: Final[dict[str, Any]] = {}
+        """Widget id to object, of all that are open."""
+        self.all_hosted: Final[dict[str, HostedWidget]] = {}
+        """Widget id to widget, those included that have a comm and have not said yet who they are."""
+        self.insts: Final[dict[str, int]] = {}
+        """Widget id to inst, of all that are open."""
+        self.revisions: Final = Revisions()
+        self.writes: Final = Writes(self)
+        """Runs what pages wrote."""
+        self._host = host
+        self._esm_url = esm_url
+        self._layouts = layouts
+        self._value_depth = limits.max_depth - VALUE_DEPTH
+        self._tombstones: OrderedDict[tuple[str, int], int] = OrderedDict()
+        """Widget id and inst to the revision at which they closed, in that order."""
+        self._buried: Counter[str] = Counter()
+        """How many of them each id has."""
+        self._forgotten_rev = 0
+        """Closings up to this revision may be missing from the tombstones."""
+        self._is_owing = False
+        self._owed: dict[AnyConnection, None] = {}
+        """Connections to wake when the batch that is being applied is done."""
+
+    # Finding. WriteCore: what writes ask.
+
+    def find(self, widget_id: str) -> HostedWidget:
+        """The widget under an id. Raises `UnknownWidget`."""
+        hosted = self.all_hosted.get(widget_id)
+        if hosted is None or hosted.widget is None:
+            raise UnknownWidget(widget_id)
+        return hosted
+
+    def hosted(self, widget_id: str) -> HostedWidget | None:
+        """The widget under an id, if it is known."""
+        hosted = self.all_hosted.get(widget_id)
+        return hosted if hosted is not None and hosted.widget is not None else None
+
+    def widget(self, widget_id: str) -> Any:
+        """The object under an id, or None."""
+        return self.widgets.get(widget_id)
+
+    def inst(self, widget_id: str) -> int | None:
+        """The present incarnation of an id."""
+        return self.insts.get(widget_id)
+
+    def was_closed(self, widget_id: str) -> bool:
+        """Whether an id is remembered as closed."""
+        return widget_id in self._buried
+
+    def rev(self, hosted: HostedWidget, property: str) -> int:
+        """The revision of a slot; 0 when there is none."""
+        slot = hosted.slots.get(property)
+        return slot.rev if slot is not None else 0
+
+    def emit(self, event: HostEvent) -> None:
+        """Tell the host."""
+        self._host.emit(event)
+
+    # Opening and closing.
+
+    def check_room(self) -> None:
+        """Raise `LimitReached` when no further id has room."""
+        if len(self.all_hosted) >= self.limits.max_widgets:
+            raise LimitReached(f"More than {self.limits.max_widgets} widgets; close some or raise Limits.max_widgets")
+
+    def keep(self, widget_id: str, hosted: HostedWidget) -> None:
+        """Give a widget an id, under which it is not open yet."""
+        with self.lock:
+            hosted.ids.append(widget_id)
+            self.all_hosted[widget_id] = hosted
+
+    def open(self, widget_id: str, hosted: HostedWidget) -> None:
+        """An id names a widget from here on: tell pages and host."""
+        with self.lock:
+            self.widgets[widget_id] = hosted.widget
+            inst = self.insts[widget_id] = self.revisions.next()
+            connections = [one for one in self.connections.values() if isinstance(one, ServerConnection)]
+            for connection in connections:
+                connection.mark_open(widget_id, inst)
+        for connection in connections:
+            connection.wake()
+        self.emit(WidgetOpened(widget_id))
+
+    def close(self, widget_id: str) -> HostedWidget | None:
+        """Take an id away, and tell pages. Returns the widget that it named, which may have others."""
+        with self.lock:
+            hosted = self.all_hosted.pop(widget_id, None)
+            self.widgets.pop(widget_id, None)
+            if hosted is None:
+                return None
+            hosted.ids.remove(widget_id)
+            inst = self.insts.pop(widget_id, None)
+            if inst is not None:
+                self._bury(widget_id, inst)
+            connections = list(self.connections.values())
+            for connection in connections:
+                connection.forget(widget_id)
+        for connection in connections:
+            connection.wake()
+        return hosted
+
+    def _bury(self, widget_id: str, inst: int) -> None:
+        """Remember that an id was closed. With the lock held."""
+        self._tombstones[widget_id, inst] = self.revisions.next()
+        self._buried[widget_id] += 1
+        if len(self._tombstones) > self.limits.max_tombstones:
+            (oldest, _), self._forgotten_rev = self._tombstones.popitem(last=False)
+            self._buried[oldest] -= 1
+            if not self._buried[oldest]:
+                del self._buried[oldest]
+
+    # Values in.
+
+    def commit(self, hosted: HostedWidget, state: Mapping[str, Any]) -> bool:
+        """Store serialized values; push what differs. Returns whether anything did."""
+        encoded: dict[str, EncodedValue] = {}
+        for name, value in state.items():
+            if name == ESM:
+                self._commit_esm(hosted, value)
+                continue
+            try:
+                shown = self._layouts.fold(hosted, value) if name == LAYOUT else value
+                encoded[name] = encode(shown, max_depth=self._value_depth)
+            except UnserializableValue as error:
+                self._skipped(hosted, name, error)
+            else:
+                if type(shown) is int and abs(shown) > MAX_COUNT:
+                    self._rounded(hosted, name)
+        woken: dict[AnyConnection, None] = {}
+        changed = False
+        with self.lock:
+            for name, value in encoded.items():
+                slot = hosted.slots.get(name)
+                if slot is not None and slot.value == value:
+                    continue
+                hosted.slots[name] = Slot(value, self.revisions.next())
+                changed = True
+                self._mark(hosted, name, woken)
+        self._wake(woken)
+        return changed
+
+    def commit_one(self, hosted: HostedWidget, name: str, value: Any) -> None:
+        """`commit` of one property, for the many that come one by one."""
+        try:
+            encoded = encode(value, max_depth=self._value_depth)
+        except UnserializableValue as error:
+            self._skipped(hosted, name, error)
+            return
+        woken: dict[AnyConnection, None] = {}
+        with self.lock:
+            slot = hosted.slots.get(name)
+            if slot is not None and slot.value == encoded:
+                return
+            hosted.slots[name] = Slot(encoded, self.revisions.next())
+            if self.connections:
+                self._mark(hosted, name, woken)
+        self._wake(woken)
+        if type(value) is int and abs(value) > MAX_COUNT:
+            self._rounded(hosted, name)
+
+    def refresh(self, hosted: HostedWidget, property: str) -> bool:
+        """Read a property of a widget again and commit what differs. Returns whether it did."""
+        if not hosted.can_read(property):
+            return False
+        try:
+            value = hosted.read(property)
+        except Exception as error:
+            _log.warning("value of %s.%s skipped: its serializer raised", hosted.comm.comm_id, property, exc_info=error)
+            self.emit(ValueSkipped(hosted.comm.comm_id, property, f"its serializer raised {type(error).__name__}"))
+            return False
+        return self.commit(hosted, {property: value})
+
+    def settle(self, hosted: HostedWidget, name: str) -> None:
+        """Where several threads write: look until what is committed is what stands."""
+        for _ in range(_REREADS):
+            if not self.refresh(hosted, name):
+                break
+
+    def _commit_esm(self, hosted: HostedWidget, esm: Any) -> None:
+        is_new = hosted.esm is not None and hosted.esm != str(esm)
+        hosted.esm = str(esm)
+        if self._esm_url is not None:
+            hosted.esm_url = self._esm_url(hosted.esm)
+        if is_new:
+            woken: dict[AnyConnection, None] = {}
+            with self.lock:
+                hosted.esm_rev = self.revisions.next()
+                self._mark(hosted, ESM, woken)
+            self._wake(woken)
+
+    def _rounded(self, hosted: HostedWidget, name: str) -> None:
+        if name not in hosted.rounded:
+            hosted.rounded.add(name)
+            _log.warning("%s.%s is beyond 2**53 - 1: pages round it", hosted.comm.comm_id, name)
+            self.emit(ValueRounded(hosted.comm.comm_id, name))
+
+    def _skipped(self, hosted: HostedWidget, name: str, error: UnserializableValue) -> None:
+        _log.warning("value of %s.%s skipped: %s", hosted.comm.comm_id, name, error)
+        self.emit(ValueSkipped(hosted.comm.comm_id, name, str(error)))
+
+    def send(
+        self, hosted: HostedWidget, content: Any, buffers: Sequence[Any], sessions: Sequence[Session] | None
+    ) -> None:
+        """Keep a custom message for every session that shows the widget, or for these."""
+        encoded = encode(content, max_depth=self._value_depth)
+        copies = tuple(bytes(data) if not isinstance(data, memoryview) else data.tobytes() for data in buffers)
+        woken: dict[AnyConnection, None] = {}
+        with self.lock:
+            for session in self.sessions if sessions is None else sessions:
+                for widget_id in hosted.ids:
+                    inst = self.insts.get(widget_id)
+                    if inst is not None and session.shows(widget_id):
+                        session.add_message(widget_id, inst, encoded, copies)
+                if session.connection is not None:
+                    woken[session.connection] = None
+        self._wake(woken)
+
+    def _mark(self, hosted: HostedWidget, name: str, woken: dict[AnyConnection, None]) -> None:
+        """A slot changed. With the lock held."""
+        origin = self.writes.origin
+        for widget_id in hosted.ids:
+            key = (widget_id, name)
+            for connection in self.connections.values():
+                if origin is not None and connection is origin[0] and key == origin[1]:
+                    continue
+                if name == ESM and isinstance(connection, ServerConnection):
+                    connection.mark((widget_id, self._esm_name))
+                else:
+                    connection.mark(key)
+                woken[connection] = None
+
+    def _wake(self, connections: Mapping[AnyConnection, None]) -> None:
+        """Have connections send what they were marked with; while a batch is applied, together with its ack."""
+        if not connections:
+            return
+        if self.writes.is_applying:
+            with self.lock:
+                if self._is_owing:
+                    self._owed.update(connections)
+                    return
+        for connection in connections:
+            connection.wake()
+
+    def owe(self) -> None:
+        """Wake no connection that this thread marks until `pay_owed`: a batch is applied, and its ack goes along."""
+        with self.lock:
+            self._is_owing = True
+
+    def pay_owed(self) -> None:
+        """Wake the connections that have something to send since a batch is being applied, and hold none back for the
+        rest of that batch.
+        """
+        with self.lock:
+            self._is_owing = False
+            if not self._owed:
+                return
+            owed, self._owed = self._owed, {}
+        for connection in owed:
+            connection.wake()
+
+    @property
+    def _esm_name(self) -> str:
+        """Under which name pages of `rdit/1` hear of new code."""
+        return ESM if self._esm_url is None else _ESM_URL
+
+    # What connections ask. With the lock held.
+
+    def next_revision(self) -> int:
+        """One that no state has."""
+        return self.revisions.next()
+
+    def instances(self) -> dict[str, int]:
+        """Widget id to inst, of all that are open. Not to be changed."""
+        return self.insts
+
+    def describe(self, widget_id: str) -> Description:
+        """An open widget."""
+        hosted = self.all_hosted[widget_id]
+        esm = hosted.esm if hosted.esm_url is None else None
+        return Description(self.insts[widget_id], hosted.kind, esm, hosted.esm_url, hosted.slots, hosted.writable())
+
+    def slot(self, widget_id: str, property: str) -> Slot:
+        """A slot of an open widget that was marked."""
+        hosted = self.all_hosted[widget_id]
+        slot = hosted.slots.get(property)
+        # New code is no slot of its own: it is large, and every page imports it once.
+        return slot or Slot(encode(hosted.esm if property == ESM else hosted.esm_url), hosted.esm_rev)
+
+    def slot_value(self, widget_id: str, property: str) -> bytes | None:
+        """The present value of a slot as base mode has it."""
+        hosted = self.all_hosted.get(widget_id)
+        if hosted is None:
+            return None  # A page may write to an id that nothing has, and is corrected as any other.
+        if property == ESM:
+            return msgspec.json.encode(hosted.esm)
+        slot = hosted.slots.get(property)
+        return slot.value.base if slot is not None else None
+
+    def closed_since(self, rev: int) -> list[tuple[str, int]] | None:
+        """Widget id and inst of what closed after a revision; None when that is not remembered."""
+        if rev < self._forgotten_rev:
+            return None
+        closed: list[tuple[str, int]] = []
+        for closed_one, closed_rev in reversed(self._tombstones.items()):
+            if closed_rev <= rev:
+                break
+            closed.append(closed_one)
+        return closed
+
+    def changed_since(self, widget_id: str, rev: int) -> list[str]:
+        """Properties of an open widget that are newer than a revision."""
+        hosted = self.all_hosted[widget_id]
+        names = [name for name, slot in hosted.slots.items() if slot.rev > rev]
+        return [*names, self._esm_name] if hosted.esm_rev > rev else names
