@@ -17,7 +17,8 @@ from typing import Any, Final
 import traitlets
 
 from .encoding import decode_value
-from .hosted import HostedWidget, is_ipywidget
+from .hosted import HostedWidget
+from .references import is_ipywidget
 
 _NAMES: Final = ("_esm", "_css")
 

@@ -33,13 +33,26 @@ class CommOwner(Protocol):
         """A widget opened its comm. `state` has its buffers in place. Sets `comm.comm_id`; may raise to refuse."""
 
     def comm_adopted(self, comm: WidgetComm, widget: Any) -> None:
-        """The widget at the other end made itself known, once per comm, after `comm_opened`."""
+        """The widget at the other end made itself known, after `comm_opened`; perhaps again, as another object."""
+
+    def comm_revived(self, callback: Any) -> None:
+        """A widget speaks up again whose comm is closed, and this owner would be given its next one. `callback` is the
+        bound method that takes messages.
+        """
 
     def comm_updated(self, comm: WidgetComm, state: dict[str, Any]) -> None:
         """The widget changed these properties. `state` has its buffers in place; they are the widget's own objects."""
 
     def comm_message(self, comm: WidgetComm, content: Any, buffers: Sequence[Any]) -> None:
         """The widget sent a custom message."""
+
+    def comm_refers(self, comm: WidgetComm, property: str, value: Any) -> Any:
+        """A value of this property mentions widgets. Returns it with references in their place; raises
+        `UnserializableValue` where one of them cannot be hosted.
+        """
+
+    def comm_strayed(self, comm: WidgetComm) -> None:
+        """A property does not refer any more to what it referred to, and this is committed."""
 
     def comm_closed(self, comm: WidgetComm) -> None:
         """The widget closed its comm. Nothing follows."""
@@ -67,7 +80,8 @@ class WidgetComm:
         self.is_closed = False
         self._callback: MsgCallback | None = None
         self._on_close: MsgCallback | None = None
-        self._adopted = False
+        self.is_adopted = False
+        """Whether its owner knows whose it is."""
         owner.comm_opened(self, _state_of(data or {}, buffers))
 
     def send(
@@ -88,11 +102,16 @@ class WidgetComm:
 
     def on_msg(self, callback: MsgCallback | None) -> None:
         """Keep the widget's handler. It is a bound method, which is how the comm learns whose it is."""
-        self._callback = callback
-        widget = getattr(callback, "__self__", None)
-        if widget is not None and not self._adopted:
-            self._adopted = True
+        widget, before = getattr(callback, "__self__", None), getattr(self._callback, "__self__", None)
+        if self.is_closed:
+            owner = hook.owner()
+            if widget is not None and owner is not None:
+                owner.comm_revived(callback)
+            return
+        if widget is not None and (not self.is_adopted or widget is not before):
+            self.is_adopted = True
             self.owner.comm_adopted(self, widget)
+        self._callback = callback
 
     def on_close(self, callback: MsgCallback | None) -> None:
         """Keep the handler that `handle_close` calls."""
@@ -144,11 +163,14 @@ class _Hook:
             if self._users == 0 and self._previous is not None and comm_package.create_comm == self.create_comm:
                 comm_package.create_comm = self._previous
 
+    def owner(self) -> CommOwner | None:
+        """Who is given the next widget."""
+        owner = self._scope.get()
+        return self._installed[-1] if owner is None and self._installed else owner
+
     def create_comm(self, *args: Any, **kwargs: Any) -> Any:
         target = args[0] if args else kwargs.get("target_name")
-        owner = self._scope.get()
-        if owner is None and self._installed:  # Not by truth: a manager without widgets is false.
-            owner = self._installed[-1]
+        owner = self.owner()
         if owner is None or target != WIDGET_TARGET:
             previous = self._previous
             assert previous is not None, "the hook is called only after it was entered"

@@ -10,25 +10,29 @@ takes it out there too, closes its comm, and keeps nothing. The widget itself st
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from traitlets import HasTraits
+
 from .base_server import BaseServerConnection
 from .code_files import as_text
+from .code_listeners import follow_files
 from .comm import WidgetComm
+from .described import Described, field_names, open_bundle, revive_bundle, take_over, unsync
 from .errors import InvalidWidgetId, UnserializableValue
 from .events import MessageDropped, ValueSkipped, WidgetClosed
 from .follow import Follower, take_shortcut
 from .frames import require_widget_id
-from .hosted import WIDGET_REFERENCE, HostedWidget, forget_instance, give_comm, is_ipywidget
+from .hosted import HostedWidget, forget_instance, give_comm
+from .invoke import ANSWER
 from .layouts import Layouts, is_layout_state
+from .references import IPYWIDGETS_REFERENCE, REFERENCE, is_described, is_ipywidget, prefix_of, replace_widgets
 from .store import LAYOUT, Store
 
 _log = logging.getLogger("rdit")
-
-_REPLY_KIND: Final = "anywidget-command-response"
-"""What anywidget 0.11 answers `experimental.invoke` with: for the page that asked, and no other."""
 
 
 class Comms:
@@ -47,6 +51,10 @@ class Comms:
         self._writes = store.writes
         self._by_comm: dict[WidgetComm, HostedWidget] = {}
         self._by_object: dict[int, HostedWidget] = {}
+        self._children: dict[HostedWidget, None] = {}
+        """Those that are hosted only because others refer to them."""
+        self._links: dict[HostedWidget, None] = {}
+        """ipywidgets' `jslink` and its like: widgets that hold the two that they link."""
 
     def of(self, widget: Any) -> HostedWidget | None:
         """What is kept of an object, if it is hosted."""
@@ -58,10 +66,17 @@ class Comms:
         self._store.check_room()
         if is_ipywidget(widget):
             self._layouts.take(widget, self)
+            follow_files(widget)
             give_comm(self, widget, widget_id)
-            return self._store.all_hosted[widget_id]
-        Follower(self, widget, widget_id, self.comm_changed)
+        elif is_described(widget):
+            open_bundle(self, widget, widget_id)
+        else:
+            Follower(self, widget, widget_id, self.comm_changed)
         return self._store.all_hosted[widget_id]
+
+    def ask_for(self, hosted: HostedWidget) -> None:
+        """Host a widget for its own sake from here on, whoever refers to it."""
+        self._children.pop(hosted, None)
 
     def let_go(self, widget_id: str) -> None:
         """Take an id away; with its last one the widget is released wholly. An unknown id is no error."""
@@ -89,6 +104,30 @@ class Comms:
         if is_ipywidget(widget) and widget.comm is comm:
             forget_instance(comm)
             widget.comm = None
+        hosted.children.clear()
+        self._children.pop(hosted, None)
+        self._links.pop(hosted, None)
+        for link in list(self._links):
+            if any(hosted in children for children in link.children.values()):
+                self._let_go_wholly(link)
+        self._let_go_of_strays()
+
+    def _let_go_wholly(self, hosted: HostedWidget) -> None:
+        for widget_id in list(hosted.ids):
+            self.let_go(widget_id)
+
+    def _let_go_of_strays(self) -> None:
+        """Release the children that nobody leads to who is hosted for his own sake; two may refer to each other."""
+        if not self._children:
+            return
+        reached: set[HostedWidget] = set()
+        waiting = [hosted for hosted in list(self._by_comm.values()) if hosted not in self._children]
+        while waiting:
+            for children in list(waiting.pop().children.values()):
+                waiting.extend(new := [child for child in children if child not in reached])
+                reached.update(new)
+        for child in [child for child in self._children if child not in reached]:
+            self._let_go_wholly(child)
 
     # CommOwner: what widgets do.
 
@@ -115,27 +154,54 @@ class Comms:
             return
         # A descriptor's comm belongs to a helper that knows the object weakly.
         target = widget if is_ipywidget(widget) else getattr(widget, "_obj", lambda: widget)()
+        hosted = self._by_comm[comm]
+        bundle = widget if is_described(target) else None
+        if hosted.widget is target:
+            before, hosted.bundle = hosted.bundle, bundle
+            if before is not None and before is not bundle:
+                unsync(before, target)  # Displayed again, and its class keeps no bundle.
+                take_over(bundle, comm)
+            return
         with self._store.lock:
-            hosted = self._by_comm[comm]
             hosted.widget = target
             hosted.follower = widget if isinstance(widget, Follower) else None
+            hosted.bundle = bundle
+            if bundle is not None and not isinstance(target, HasTraits):
+                hosted.described = Described(target)
             self._by_object[id(target)] = hosted
+        if bundle is not None:
+            take_over(bundle, comm)
+            # Its first state has no fields, or has what is inside of them as their own library writes it.
+            hosted.unread.update(field_names(target))
+        for name in sorted(hosted.unread):
+            self._store.refresh(hosted, name)
+        if hosted.unread:
+            hosted.unread.clear()
+            hosted.baseline_rev = self._store.revisions.last
         if is_ipywidget(target):
             take_shortcut(target, comm, self.comm_changed)
             if hosted.layout_id is None:
                 self._store.refresh(hosted, LAYOUT)  # It may have been made out of the hook's sight.
+            if _is_link(target):
+                self._links[hosted] = None
         self._store.open(comm.comm_id, hosted)
 
     def comm_updated(self, comm: WidgetComm, state: dict[str, Any]) -> None:
         """A widget changed."""
         if comm in self._layouts:
             for parent in self._layouts.updated(comm, state):
-                self._store.commit(parent, {LAYOUT: WIDGET_REFERENCE + comm.comm_id})
+                self._store.commit(parent, {LAYOUT: IPYWIDGETS_REFERENCE + comm.comm_id})
             return
         hosted = self._by_comm.get(comm)
         if hosted is None:
             return
         hosted.writers.add(threading.get_ident())
+        if hosted.bundle is not None:
+            state = {
+                name: hosted.read(name) if hosted.can_read(name) else value
+                for name, value in state.items()
+                if hosted.can_read(name) or name in hosted.bundle._extra_state
+            }
         self._store.commit(hosted, self._with_group(hosted, state))
         if len(hosted.writers) > 1:
             for name in state:
@@ -176,12 +242,65 @@ class Comms:
             _log.warning("widget %s sent a custom message; base mode carries none", comm.comm_id)
             self._store.emit(MessageDropped(comm.comm_id))
         asking = self._writes.session
-        is_reply = asking is not None and isinstance(content, dict) and content.get("kind") == _REPLY_KIND
+        is_reply = asking is not None and isinstance(content, dict) and content.get("kind") == ANSWER
         try:
             self._store.send(hosted, content, buffers, [asking] if is_reply and asking is not None else None)
         except UnserializableValue as error:
             _log.warning("custom message of %s skipped: %s", comm.comm_id, error)
             self._store.emit(ValueSkipped(comm.comm_id, "", str(error)))
+
+    def comm_revived(self, callback: Any) -> None:
+        """An object with a descriptor that was let go of is displayed again."""
+        bundle = callback.__self__
+        if hasattr(bundle, "_obj"):
+            revive_bundle(self, bundle).on_msg(callback)
+
+    def comm_refers(self, comm: WidgetComm, name: str, value: Any) -> Any:
+        """Write references where there are widgets, and host those that are not yet."""
+        hosted = self._by_comm.get(comm)
+        if hosted is None:
+            return None  # It was closed meanwhile.
+        trait = hosted.trait(name)
+        known_prefix = prefix_of(trait.metadata.get("to_json")) if trait is not None else None
+        if known_prefix is not None:
+            value = hosted.raw(name)  # What the library's serializer made of it may name what is not hosted here.
+        before = hosted.children.get(name, [])
+        children: list[HostedWidget] = []
+
+        def refer(widget: Any) -> str:
+            child = self.of(widget)
+            if child is None:
+                child = self._attach_child(widget)
+            children.append(child)
+            return (known_prefix or REFERENCE) + child.ids[0]
+
+        hosted.children[name] = children
+        try:
+            value = replace_widgets(value, refer)
+        except BaseException:
+            # Pages keep the value before, and what that refers to stays.
+            del hosted.children[name]
+            if before:
+                hosted.children[name] = before
+            self._let_go_of_strays()
+            raise
+        if not children:
+            del hosted.children[name]
+        hosted.has_strayed = hosted.has_strayed or any(child not in children for child in before)
+        return value
+
+    def _attach_child(self, widget: Any) -> HostedWidget:
+        try:
+            child = self.attach(self.next_id(), widget)
+        except Exception as error:
+            kind = type(widget).__qualname__
+            raise UnserializableValue(f"A {kind} inside of it cannot be hosted: {type(error).__name__}") from error
+        self._children[child] = None
+        return child
+
+    def comm_strayed(self, comm: WidgetComm) -> None:
+        """Let go of what nobody refers to any more."""
+        self._let_go_of_strays()
 
     def comm_closed(self, comm: WidgetComm) -> None:
         """A widget closed its comm: let go of all its ids."""
@@ -198,3 +317,9 @@ class Comms:
         if not names:
             return state
         return {**{name: hosted.read(name) for name in names if hosted.can_read(name)}, **state}
+
+
+def _is_link(widget: Any) -> bool:
+    """Whether this is a model that ties two others together in a page, and is of no use without one of them."""
+    module = sys.modules.get("ipywidgets.widgets.widget_link")
+    return module is not None and isinstance(widget, module.Link)

@@ -45,10 +45,14 @@ ClientCode = Literal[
 ]
 """Codes of an edit or a message that a client could not keep or deliver (PROTOCOL.md, "Error names")."""
 
+CommandCode = Literal["unknown_command", "command_failed", "bad_return", "no_event_loop"]
+"""Codes of a command that was not answered with a response (PROTOCOL.md, "Error names")."""
+
 AccessCode = Literal["forbidden_origin", "forbidden_host", "unauthorized"]
 """Codes of a connection that was refused before it was accepted."""
 
 UPDATE_CODES: Final[tuple[UpdateCode, ...]] = get_args(UpdateCode)
+COMMAND_CODES: Final[tuple[CommandCode, ...]] = get_args(CommandCode)
 CLIENT_CODES: Final[tuple[ClientCode, ...]] = get_args(ClientCode)
 FRAME_CODES: Final[tuple[FrameCode, ...]] = get_args(FrameCode)
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 import traitlets
 
 from .comm import WIDGET_TARGET, CommOwner, WidgetComm
+from .references import prefix_of
 
 Report = Callable[[WidgetComm, str, Any, bool], None]
 """Takes comm, property, serialized value, and whether that is the trait's own object."""
@@ -32,11 +33,6 @@ _CODE: Final = ("_esm", "_css")
 _MISSING: Final = object()
 
 
-def is_plain_traits(obj: Any) -> bool:
-    """Whether this is a `HasTraits` with an ES module that a `Follower` can host. An ipywidget is not."""
-    return isinstance(obj, traitlets.HasTraits) and not hasattr(obj, "comm") and hasattr(obj, "_esm")
-
-
 def synced_traits(obj: traitlets.HasTraits) -> dict[str, Any]:
     """Name to trait of what an object shows to pages."""
     return {name: trait for name, trait in obj.traits().items() if trait.metadata.get("sync")}
@@ -45,8 +41,14 @@ def synced_traits(obj: traitlets.HasTraits) -> dict[str, Any]:
 def read_trait(obj: traitlets.HasTraits, name: str) -> Any:
     """The present value in serialized form. May run the trait's `to_json` (user code)."""
     value = getattr(obj, name)
-    to_json = obj.trait_metadata(name, "to_json")
+    to_json = serializer_of(obj, name)
     return value if to_json is None else to_json(value, obj)
+
+
+def serializer_of(obj: traitlets.HasTraits, name: str) -> Any:
+    """The `to_json` of a trait; None also for one that only writes references, which the manager does."""
+    to_json = obj.trait_metadata(name, "to_json")
+    return None if prefix_of(to_json) is not None else to_json
 
 
 class Follower:
@@ -56,6 +58,7 @@ class Follower:
         self._object = obj
         self._report = report
         self._synced = synced_traits(obj)
+        self._serializers = {name: serializer_of(obj, name) for name in self._synced}
         state = {name: read_trait(obj, name) for name in self._synced}
         for name in _CODE:
             code = getattr(obj, name, None)
@@ -77,17 +80,14 @@ class Follower:
         return self._object
 
     def _receive(self, message: dict[str, Any]) -> None:
-        handler = getattr(self._object, "_handle_custom_msg", None)
-        if handler is None:
-            raise NotImplementedError(f"{type(self._object).__qualname__} takes no custom messages")
-        handler(message["content"]["data"]["content"], message["buffers"])
+        receive_custom(self._object, message["content"]["data"]["content"], message["buffers"])
 
     def _changed(self, change: Any) -> None:
         name = change["name"]
         if name in _LONG_WAY:
             self.comm.send({"method": "update", "state": {name: read_trait(self._object, name)}})
             return
-        to_json = self._synced[name].metadata.get("to_json")
+        to_json = self._serializers[name]
         value = getattr(self._object, name)
         self._report(self.comm, name, value if to_json is None else to_json(value, self._object), to_json is None)
 
@@ -102,6 +102,14 @@ class Follower:
         self._object.unobserve(self._added, traitlets.All)
         if self._synced:
             self._object.unobserve(self._changed, list(self._synced))
+
+
+def receive_custom(obj: Any, content: Any, buffers: Any) -> None:
+    """Give a custom message to an object that has no machinery for them: by the name of ipywidgets' own method."""
+    handler = getattr(obj, "_handle_custom_msg", None)
+    if handler is None:
+        raise NotImplementedError(f"{type(obj).__qualname__} takes no custom messages")
+    handler(content, buffers)
 
 
 def _text(code: Any) -> Any:
@@ -122,7 +130,7 @@ def take_shortcut(widget: Any, comm: WidgetComm, report: Report) -> None:
             return ask(name, value)
         to_json = serializers.get(name, comm)
         if to_json is comm:  # Not looked up yet.
-            to_json = serializers[name] = widget.trait_metadata(name, "to_json")
+            to_json = serializers[name] = serializer_of(widget, name)
         report(comm, name, value if to_json is None else to_json(value, widget), to_json is None)
         return False
 

@@ -1,9 +1,8 @@
 """One widget as its manager keeps it: the object, its comm, its ids, its slots, and how to read and write it.
 
-What is particular to a widget library stands here and in `follow`. Today that is traitlets, bare or as ipywidgets
-(anywidget's base) has it: traits with `to_json` and `from_json`, and the Layout model that every `DOMWidget` opens.
-Other objects that open a comm of their own are shown; their properties are refused to pages until they can be
-validated.
+What is particular to a widget library stands here, in `follow` and in `described`. Here it is traitlets, bare or as
+ipywidgets (anywidget's base) has it: traits with `to_json` and `from_json`, and the Layout model that every `DOMWidget`
+opens.
 """
 
 from __future__ import annotations
@@ -17,13 +16,17 @@ from typing import Any, Final
 
 import traitlets
 
+from .code_listeners import leave_files
 from .comm import WIDGET_TARGET, CommOwner, WidgetComm
+from .described import Described, forget_bundle
 from .errors import UpdateCode, WriteRefused
-from .follow import Follower, is_plain_traits, leave_shortcut, read_trait
+from .follow import Follower, leave_shortcut, read_trait, receive_custom
+from .invoke import is_command_handler
 from .policy import PropertyFacts, WritePolicy
+from .references import is_bare, is_ipywidget, is_widget, mentions_widgets, prefix_of, resolve, resolves_references
 from .slots import Slot
 
-WIDGET_REFERENCE: Final = "IPY_MODEL_"
+_LAYOUT: Final = "layout"
 _MISSING: Final = object()
 _SCALARS: Final = frozenset((int, float, str, bool, type(None)))
 """Of exactly these types a value holds no bytes."""
@@ -31,15 +34,9 @@ _SAME_IN_JSON: Final = _SCALARS - {bool}
 """And of these Python takes none for another that JSON would not."""
 
 
-def is_ipywidget(widget: Any) -> bool:
-    """Whether this is an `ipywidgets.Widget`. Never imports ipywidgets: who has one has imported it."""
-    module = sys.modules.get("ipywidgets.widgets.widget")
-    return module is not None and isinstance(widget, module.Widget)
-
-
 def is_hostable(widget: Any) -> bool:
     """Whether `WidgetManager.register` takes it."""
-    return is_ipywidget(widget) or is_plain_traits(widget)
+    return is_widget(widget)
 
 
 def forget_instance(comm: Any) -> None:
@@ -61,7 +58,11 @@ def give_comm(owner: CommOwner, widget: Any, comm_id: str) -> None:
         widget: which it is for; its state is read.
         comm_id: the id to ask for; empty for whatever the owner gives.
     """
-    data = {"state": widget.get_state(), "buffer_paths": []}
+    # The library's serializer of references fails for a child that has no comm at the moment.
+    referring = [name for name in widget.keys if _writes_references(widget.traits().get(name))]
+    state = widget.get_state([name for name in widget.keys if name not in referring])
+    state.update((name, getattr(widget, name)) for name in referring)
+    data = {"state": state, "buffer_paths": []}
     old, new = widget.comm, WidgetComm(owner, WIDGET_TARGET, data, comm_id=comm_id)
     if old is not None:
         forget_instance(old)
@@ -97,6 +98,18 @@ class HostedWidget:
         self.layout_id: str | None = None
         self.follower: Follower | None = None
         """For a plain `HasTraits`."""
+        self.bundle: Any = None
+        """For an object with a descriptor: what that made of it."""
+        self.described: Described | None = None
+        """For one of those that is no `HasTraits`."""
+        self.children: dict[str, list[HostedWidget]] = {}
+        """Property to the widgets that its value refers to."""
+        self.unread: set[str] = set()
+        """Properties that wait for the widget to make itself known, since they mention widgets: perhaps itself."""
+        self.has_strayed = False
+        """Whether a property refers to less than it did, since it was last looked at."""
+        self.is_child = False
+        """Whether it is hosted only because another widget refers to it."""
         self._policy = WritePolicy()
         self._traits: dict[str, Any] = {}
         self._refusals: dict[str, tuple[UpdateCode, str] | None] = {}
@@ -129,7 +142,10 @@ class HostedWidget:
     def facts(self, name: str) -> PropertyFacts:
         """What the write policy needs to know of one property."""
         if not isinstance(self.widget, traitlets.HasTraits):
-            return PropertyFacts(exists=name in self.slots, synced=True, read_only=True)
+            is_shown = name in self.slots
+            if self.described is None:
+                return PropertyFacts(exists=is_shown, synced=True, read_only=True)
+            return self.described.facts(name, is_shown=is_shown)
         trait = self.trait(name)
         if trait is None:
             return PropertyFacts(exists=False)
@@ -151,8 +167,12 @@ class HostedWidget:
 
     def read(self, name: str) -> Any:
         """The property's present value in serialized form. May run the trait's `to_json` (user code)."""
-        if self.follower is not None:
+        if self.described is not None:
+            return self.described.read(name)
+        if self.follower is not None or self.bundle is not None:
             return read_trait(self.widget, name)
+        if _writes_references(self.trait(name)):
+            return getattr(self.widget, name)
         return self.widget.get_state(name)[name]
 
     def raw(self, name: str) -> Any:
@@ -161,7 +181,9 @@ class HostedWidget:
 
     def can_read(self, name: str) -> bool:
         """Whether `read` works for this property."""
-        if self.follower is not None:
+        if self.described is not None:
+            return name in self.described
+        if self.follower is not None or self.bundle is not None:
             return self.trait(name) is not None
         return is_ipywidget(self.widget) and name in self.widget.keys
 
@@ -169,8 +191,11 @@ class HostedWidget:
         """Take our hooks out of the widget, which stays a usable object."""
         if self.follower is not None:
             self.follower.stop()
+        elif self.bundle is not None:
+            forget_bundle(self.widget, self.bundle)
         elif is_ipywidget(self.widget):
             leave_shortcut(self.widget)
+            leave_files(self.widget)
 
     def write(self, widget_id: str, name: str, value: Any, find: Callable[[str], Any]) -> BaseException | None:
         """Set a property as a page asked: `from_json`, validation, then observers run. Checks no policy.
@@ -187,6 +212,8 @@ class HostedWidget:
         Raises:
             WriteRefused: `invalid_value`; the trait is unchanged.
         """
+        if self.described is not None:
+            return self.described.write(widget_id, name, value, find)
         widget = self.widget
         trait = self.trait(name)
         before = widget._trait_values.get(name, _MISSING)
@@ -211,6 +238,8 @@ class HostedWidget:
         Returns:
             Whether they were taken; if not, nothing changed and nobody was notified. And what ended an observer.
         """
+        if self.described is not None:
+            return self.described.write_together(widget_id, values, find)
         widget = self.widget
         if widget._cross_validation_lock:
             return False, None  # Somebody else holds it, and that hold would not put our values back.
@@ -247,10 +276,23 @@ class HostedWidget:
         if type(value) not in _SCALARS and _holds_bytes(value):
             value = _as_buffers(declared, value)
         if from_json is None:
+            if not is_bare(value) and mentions_widgets(value) and self._takes_widgets(trait):
+                return resolve(value, find)
             return value
         # Resolved here, since a deserializer of a library may know every widget of the process.
-        resolved = _resolve(value, find)
-        return resolved if _resolves_references(from_json) else from_json(value, self.widget)
+        resolved = resolve(value, find)
+        return resolved if resolves_references(from_json) else from_json(value, self.widget)
+
+    def _takes_widgets(self, trait: Any) -> bool:
+        """Whether text that looks like a reference is one: the trait is declared for objects, or holds widgets now."""
+        return trait.name in self.children or _declares_objects(trait)
+
+    @property
+    def has_handlers(self) -> bool:
+        """Whether somebody besides its commands waits for the widget's messages."""
+        if _has_dispatcher(self.widget):
+            return True
+        return not is_ipywidget(self.widget) and hasattr(self.widget, "_handle_custom_msg")
 
     def receive_message(self, content: Any, buffers: Sequence[bytes]) -> list[BaseException]:
         """Give a custom message to the widget's handlers, each for itself. Returns what they raised.
@@ -265,7 +307,10 @@ class HostedWidget:
         if _has_dispatcher(self.widget):
             # One by one: the library's own dispatcher logs what a handler raises, and tells nobody.
             widget = self.widget
-            handlers = [partial(callback, widget, content, views) for callback in list(widget._msg_callbacks.callbacks)]
+            callbacks = [one for one in widget._msg_callbacks.callbacks if not is_command_handler(one)]
+            handlers = [partial(callback, widget, content, views) for callback in callbacks]
+        elif self.bundle is not None:
+            handlers = [partial(receive_custom, self.widget, content, views)]
         else:
             data = {"method": "custom", "content": content}
             handlers = [partial(self.comm.handle_msg, {"content": {"data": data}, "buffers": views})]
@@ -288,6 +333,23 @@ def _as_trait_error() -> Iterator[None]:
         raise
     except BaseException as error:  # An interrupt too: it goes on once the values are back.
         raise traitlets.TraitError("refused") from error
+
+
+def _writes_references(trait: Any) -> bool:
+    """Whether a trait of an ipywidget has the serializer for widgets. Its Layout is no widget of its own here."""
+    return trait is not None and trait.name != _LAYOUT and prefix_of(trait.metadata.get("to_json")) is not None
+
+
+def _declares_objects(trait: Any) -> bool:
+    if isinstance(trait, traitlets.Union):
+        return any(map(_declares_objects, trait.trait_types))
+    if isinstance(trait, traitlets.Dict):
+        return _declares_objects(trait._value_trait)
+    if isinstance(trait, traitlets.Tuple):
+        return any(map(_declares_objects, trait._traits))
+    if isinstance(trait, traitlets.Container):
+        return _declares_objects(trait._trait)
+    return isinstance(trait, traitlets.Instance)
 
 
 def _has_dispatcher(widget: Any) -> bool:
@@ -371,23 +433,3 @@ def _holds_bytes(value: Any) -> bool:
     if isinstance(value, (list, dict)):
         return any(map(_holds_bytes, value.values() if isinstance(value, dict) else value))
     return isinstance(value, bytes)
-
-
-def _resolves_references(from_json: Any) -> bool:
-    """Whether this deserializer swaps `IPY_MODEL_<id>` for any widget of the whole process (ipywidgets 8.1 does)."""
-    module = sys.modules.get("ipywidgets.widgets.widget")
-    return module is not None and from_json is module.widget_serialization["from_json"]
-
-
-def _resolve(value: Any, find: Callable[[str], Any]) -> Any:
-    """Copy of a value with each reference replaced by its widget. Raises `TraitError` for one that is not here."""
-    if isinstance(value, str) and value.startswith(WIDGET_REFERENCE):
-        widget = find(value[len(WIDGET_REFERENCE) :])
-        if widget is None:
-            raise traitlets.TraitError("refers to a widget that is not here")
-        return widget
-    if isinstance(value, dict):
-        return {key: _resolve(item, find) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_resolve(item, find) for item in value]
-    return value

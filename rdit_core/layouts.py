@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .comm import CommOwner, WidgetComm
-from .hosted import WIDGET_REFERENCE, HostedWidget, forget_instance, give_comm, is_ipywidget
+from .hosted import HostedWidget, forget_instance, give_comm
+from .references import IPYWIDGETS_REFERENCE, is_ipywidget
 
 _IDS: Final = itertools.count(1)
 """Of the process, as ipywidgets' registry is."""
@@ -72,9 +73,9 @@ class Layouts:
 
     def fold(self, hosted: HostedWidget, value: Any) -> Any:
         """What a page sees as `layout`: for a reference the dict of the Layout's keys that are set, else the value."""
-        if not isinstance(value, str) or not value.startswith(WIDGET_REFERENCE):
+        if not isinstance(value, str) or not value.startswith(IPYWIDGETS_REFERENCE):
             return value
-        layout = self._by_id.get(value[len(WIDGET_REFERENCE) :]) or self.take(hosted.widget, hosted.comm.owner)
+        layout = self._by_id.get(value[len(IPYWIDGETS_REFERENCE) :]) or self.take(hosted.widget, hosted.comm.owner)
         if layout is None:
             return None
         if hosted.layout_id != layout.comm.comm_id:

@@ -25,7 +25,7 @@ from .connections import Connections
 from .encoding import decode_value
 from .errors import UnknownWidget, WidgetNotHostable
 from .frames import require_widget_id
-from .hosted import is_hostable
+from .hosted import HostedWidget, is_hostable
 from .layouts import Layouts
 from .limits import Limits
 from .policy import WritePolicy
@@ -126,6 +126,7 @@ class WidgetManager:
             self.store.check_room()
             self.store.keep(widget_id, hosted)
             self.store.open(widget_id, hosted)
+        self._comms.ask_for(hosted)
         if policy is not None:
             hosted.policy = policy
 
@@ -214,10 +215,7 @@ class WidgetManager:
             widget: the widget or one of its ids.
             property: a synced trait.
         """
-        hosted = self.store.find(widget) if isinstance(widget, str) else self._comms.of(widget)
-        if hosted is None:
-            raise UnknownWidget(repr(widget))
-        self.store.refresh(hosted, property)
+        self.store.refresh(self._known(widget), property)
 
     def serialize(self, widget_id: str) -> WidgetData:
         """What a front end needs to render a widget, as plain JSON values.
@@ -348,10 +346,20 @@ class WidgetManager:
         Raises:
             UnknownWidget: it is not hosted. UnserializableValue: the content has no JSON form.
         """
-        hosted = self.store.find(widget) if isinstance(widget, str) else self._comms.of(widget)
-        if hosted is None:
-            raise UnknownWidget(repr(widget))
-        self.store.send(hosted, content, buffers, [session])
+        self.store.send(self._known(widget), content, buffers, [session])
+
+    def send(self, widget: Any, content: Any, buffers: Sequence[Any] = ()) -> None:
+        """Send a custom message to every page that shows a widget: for objects that have no `send` of their own.
+
+        Args:
+            widget: the widget or one of its ids.
+            content: JSON values, bytes-like objects at any depth. Not kept.
+            buffers: bytes-like objects; copied.
+
+        Raises:
+            UnknownWidget: it is not hosted. UnserializableValue: the content has no JSON form.
+        """
+        self.store.send(self._known(widget), content, buffers, None)
 
     def send_output(self, n: int, event: bytes) -> None:
         """Queue an execution event for every connection that asked for output. Any thread.
@@ -401,6 +409,12 @@ class WidgetManager:
         return self.store.inst(widget_id)
 
     # Inside.
+
+    def _known(self, widget: Any) -> HostedWidget:
+        hosted = self.store.find(widget) if isinstance(widget, str) else self._comms.of(widget)
+        if hosted is None:
+            raise UnknownWidget(repr(widget))
+        return hosted
 
     def _serialized(self, widget_id: str) -> _SerializedWidget:
         hosted = self.store.find(widget_id)

@@ -34,6 +34,7 @@ from .hosted import HostedWidget
 from .layouts import Layouts
 from .limits import VALUE_DEPTH, Limits
 from .messages import MAX_COUNT
+from .references import is_bare, mentions_widgets
 from .server import Description, ServerConnection
 from .session import Session, Sessions
 from .slots import Revisions, Slot
@@ -203,7 +204,12 @@ class Store:
                 self._commit_esm(hosted, value)
                 continue
             try:
-                shown = self._layouts.fold(hosted, value) if name == LAYOUT else value
+                if name == LAYOUT:
+                    shown = self._layouts.fold(hosted, value)
+                elif is_bare(value) and not hosted.children:
+                    shown = value
+                else:
+                    shown = self._refer(hosted, name, value)
                 encoded[name] = encode(shown, max_depth=self._value_depth)
             except UnserializableValue as error:
                 self._skipped(hosted, name, error)
@@ -221,11 +227,15 @@ class Store:
                 changed = True
                 self._mark(hosted, name, woken)
         self._wake(woken)
+        if hosted.has_strayed:
+            self._look_after_strays(hosted)
         return changed
 
     def commit_one(self, hosted: HostedWidget, name: str, value: Any) -> None:
         """`commit` of one property, for the many that come one by one."""
         try:
+            if not is_bare(value) or hosted.children:
+                value = self._refer(hosted, name, value)
             encoded = encode(value, max_depth=self._value_depth)
         except UnserializableValue as error:
             self._skipped(hosted, name, error)
@@ -239,8 +249,29 @@ class Store:
             if self.connections:
                 self._mark(hosted, name, woken)
         self._wake(woken)
+        if hosted.has_strayed:
+            self._look_after_strays(hosted)
         if type(value) is int and abs(value) > MAX_COUNT:
             self._rounded(hosted, name)
+
+    def _refer(self, hosted: HostedWidget, name: str, value: Any) -> Any:
+        """A value with references where there are widgets in it. Raises `UnserializableValue`."""
+        try:
+            has_widgets = mentions_widgets(value)
+        except RecursionError:
+            has_widgets = False  # Whoever encodes it will say that it contains itself.
+        if not has_widgets:
+            if hosted.children.pop(name, None) is not None:
+                hosted.has_strayed = True
+            return value
+        if hosted.widget is None:
+            hosted.unread.add(name)
+            return None
+        return hosted.comm.owner.comm_refers(hosted.comm, name, value)
+
+    def _look_after_strays(self, hosted: HostedWidget) -> None:
+        hosted.has_strayed = False
+        hosted.comm.owner.comm_strayed(hosted.comm)
 
     def refresh(self, hosted: HostedWidget, property: str) -> bool:
         """Read a property of a widget again and commit what differs. Returns whether it did."""
@@ -287,7 +318,7 @@ class Store:
     ) -> None:
         """Keep a custom message for every session that shows the widget, or for these."""
         encoded = encode(content, max_depth=self._value_depth)
-        copies = tuple(bytes(data) if not isinstance(data, memoryview) else data.tobytes() for data in buffers)
+        copies = tuple(memoryview(data).tobytes() for data in buffers)
         woken: dict[AnyConnection, None] = {}
         with self.lock:
             for session in self.sessions if sessions is None else sessions:

@@ -27,6 +27,7 @@ from .base_server import BaseServerConnection, SlotKey
 from .errors import UpdateCode, WriteRefused
 from .events import HandlerFailed, HostEvent, ObserverFailed, WriteWasRefused
 from .hosted import HostedWidget
+from .invoke import Commands
 from .messages import BadOp, MsgOp, Op, Reject, SetOp
 from .session import Session
 
@@ -60,6 +61,11 @@ class WriteCore(Protocol):
     def emit(self, event: HostEvent) -> None:
         """Tell the host."""
 
+    def send(
+        self, hosted: HostedWidget, content: Any, buffers: Sequence[Any], sessions: Sequence[Session] | None
+    ) -> None:
+        """Keep a custom message for these sessions, or for all that show the widget."""
+
 
 class ThreadState(threading.local):
     """What one thread is at."""
@@ -80,6 +86,7 @@ class Writes:
 
     def __init__(self, core: WriteCore) -> None:
         self._core = core
+        self._commands = Commands(core)
         self.thread = ThreadState()
         """What the calling thread is at; for reading."""
         self._widget_id: ContextVar[str | None] = ContextVar("rdit_applying", default=None)
@@ -214,8 +221,15 @@ class Writes:
 
     def message(self, hosted: HostedWidget, op: MsgOp) -> list[BaseException]:
         """Give a custom message to a widget's handlers. Returns what they raised."""
-        token = self._widget_id.set(op.widget_id)
+        token, session = self._widget_id.set(op.widget_id), self.session
         try:
+            if session is not None and self._commands.answers(hosted, op.content):
+                try:
+                    self._commands.run(hosted, op.widget_id, op.content, op.buffers, session)
+                except BaseException as error:  # An interrupt; what else a command raises was its answer.
+                    return [error]
+                if not hosted.has_handlers:
+                    return []
             return hosted.receive_message(op.content, op.buffers)
         finally:
             self._widget_id.reset(token)

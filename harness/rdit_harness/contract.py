@@ -361,7 +361,6 @@ LINES: Final = (
         "afm/invoke/errors",
         "What fails in Python rejects with what it was; async commands are awaited; the message may be left out.",
         better="The reference lets the caller wait until the time limit.",
-        missing="The Python end says which type of error it was and no more, and awaits no command.",
     ),
     Line(
         67,
@@ -369,7 +368,6 @@ LINES: Final = (
         "A command that a subclass overrides is the subclass's.",
         better="In the reference the base class wins.",
         not_in_client=PYTHON,
-        missing="anywidget's own registry decides.",
     ),
     Line(
         68,
@@ -377,13 +375,11 @@ LINES: Final = (
         "Commands work for objects with a descriptor as well.",
         better="The reference has none there.",
         not_in_client=PYTHON,
-        missing="Not yet.",
     ),
     Line(
         69,
         "afm/host/reference",
         "A child is the text `anywidget:<widget id>`; `IPY_MODEL_<id>` means the same.",
-        missing="Python's end writes the older form only, and only where a trait has ipywidgets' serializer.",
     ),
     Line(
         70,
@@ -428,7 +424,6 @@ LINES: Final = (
         "A widget anywhere in a value, in lists and dicts too, is sent as a reference.",
         better="In the reference it takes a serializer per trait.",
         not_in_client=PYTHON,
-        missing="Such a value is skipped, with an event.",
     ),
     Line("J1", "afm/python/layout", "The keys of `layout` style the view's element, `_dom_classes` and `tooltip` too."),
     Line(
@@ -463,7 +458,6 @@ LINES: Final = (
         "An object with a descriptor is written in its declared fields alone, and by its own library's rules.",
         better="anywidget's descriptor sets any attribute.",
         not_in_client=PYTHON,
-        missing="For now pages cannot write such an object at all.",
     ),
 )
 """All lines, in order."""

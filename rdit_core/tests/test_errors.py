@@ -7,6 +7,7 @@ import pytest
 import rdit_core
 from rdit_core import errors
 from rdit_core.errors import (
+    COMMAND_CODES,
     FRAME_CODES,
     UPDATE_CODES,
     AccessCode,
@@ -45,7 +46,7 @@ def test_every_error_is_documented_and_has_a_snake_case_code(error):
     assert issubclass(error, RditError)
 
 
-@pytest.mark.parametrize("code", [*UPDATE_CODES, *FRAME_CODES, *get_args(AccessCode)])
+@pytest.mark.parametrize("code", [*UPDATE_CODES, *FRAME_CODES, *COMMAND_CODES, *get_args(AccessCode)])
 def test_every_code_is_in_the_page_on_the_wire(code):
     assert f"`{code}`" in (Path(rdit_core.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 

@@ -650,15 +650,6 @@ def test_an_answer_from_a_task_that_the_command_began_goes_to_the_page_that_aske
     assert other.syncs() == []
 
 
-@pytest.mark.afm(66)
-def test_a_command_that_raises_is_a_verdict_without_its_words(manager, peer, asked):
-    peer.batch(invoke(peer, "fail"))
-    manager.apply_pending()
-    [sync] = peer.syncs()
-    [reject] = sync.rejects
-    assert (reject.code, "ValueError" in reject.message, "secret" in reject.message) == ("handler_failed", True, False)
-
-
 def test_a_message_without_a_json_form_is_skipped_and_said_so(manager, peer, asked, caplog):
     skipped = []
     manager.on("unserializable_value", skipped.append)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from rdit_core import TRUSTED
+from rdit_core import TRUSTED, ClientConnection
 from rdit_ref_server.script import Script
 
 
@@ -355,6 +355,68 @@ counter
     page.write("3.0", "value", 1)
     output = page.wait_for(lambda message: message["type"] == "output" and "later" in message["event"]["text"])
     assert output["event"]["statement"] == 8, "the task remembers for which widget it was started"
+
+
+LISTENING = """
+import anywidget, asyncio
+from anywidget.experimental import command
+
+class Listening(anywidget.AnyWidget):
+    _esm = "export default {}"
+
+    @command
+    async def later(self, msg, buffers):
+        await asyncio.sleep(0)
+        return [msg, asyncio.get_running_loop().is_running()], []
+
+    @command
+    def begin(self, msg, buffers):
+        global task
+        task = asyncio.create_task(say("command"))
+        return "begun", []
+
+async def say(what):
+    await asyncio.sleep(0)
+    print("later", what)
+
+def heard(widget, content, buffers):
+    global other
+    if content == "hi":
+        other = asyncio.create_task(say("message"))
+
+listening = Listening()
+listening.on_msg(heard)
+listening
+"""
+
+
+@pytest.mark.afm(66)
+def test_a_handler_and_a_command_can_start_tasks_and_await(running):
+    running.run(LISTENING)
+    page = Page(running)
+    manager = running.kernel.manager
+    client = ClientConnection()
+    server = manager.connect(TRUSTED, mode="v1")
+    answers = []
+
+    def exchange():
+        for frame in client.frames_to_send(0.0):
+            server.receive_frame(frame, 0.0)
+        for frame in server.frames_to_send(0.0):
+            client.receive_frame(frame, 0.0)
+
+    client.start(0.0)
+    client.opened(0.0)
+    [widget_id] = manager
+    running.wait_for(lambda: exchange() or client.state == "live")
+    model = client.get_model(widget_id)
+    model.on("msg:custom", lambda content, buffers: answers.append(content))
+    model.send("hi")
+    for name in ("later", "begin"):
+        model.send({"id": name, "kind": "anywidget-command", "name": name, "msg": 7})
+    running.wait_for(lambda: exchange() or len(answers) == 2)
+    assert {one["id"]: one["response"] for one in answers} == {"later": [7, True], "begin": "begun"}
+    running.wait_for(lambda: {"later message", "later command"} <= {event["text"].strip() for event in page.outputs()})
 
 
 def test_a_task_that_fails_is_an_error_event(running, counter_source):
