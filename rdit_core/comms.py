@@ -19,11 +19,11 @@ from traitlets import HasTraits
 
 from .base_server import BaseServerConnection
 from .code_files import as_text
-from .code_listeners import follow_files
 from .comm import WidgetComm
 from .described import Described, field_names, open_bundle, revive_bundle, take_over, unsync
 from .errors import InvalidWidgetId, UnserializableValue
 from .events import MessageDropped, ValueSkipped, WidgetClosed
+from .file_listeners import follow_files
 from .follow import Follower, take_shortcut
 from .frames import require_widget_id
 from .hosted import HostedWidget, forget_instance, give_comm

@@ -29,9 +29,9 @@ from typing import Any, Final
 import msgspec
 import traitlets
 
-from .code_listeners import stop_following
 from .comm import WIDGET_TARGET, CommOwner, WidgetComm
 from .errors import WidgetNotHostable, WriteRefused
+from .file_listeners import stop_following
 from .policy import PropertyFacts
 from .references import mentions_widgets, resolve
 

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import traitlets
 
-from .code_listeners import leave_files
 from .comm import WIDGET_TARGET, CommOwner, WidgetComm
 from .described import Described, forget_bundle
 from .errors import UpdateCode, WriteRefused
+from .file_listeners import leave_files
 from .follow import Follower, leave_shortcut, read_trait, receive_custom
 from .invoke import is_command_handler
 from .policy import PropertyFacts, WritePolicy

@@ -353,10 +353,11 @@ def test_links_of_the_front_end_go_with_either_end(manager):
 def test_values_of_libraries_that_are_not_imported_are_plain(monkeypatch):
     import sys
 
-    from rdit_core import references
+    from rdit_core import code_files, references
 
     for name in ("ipywidgets.widgets.widget", "anywidget._descriptor", "anywidget._traits"):
         monkeypatch.delitem(sys.modules, name)
+    assert code_files.sources_of(object()) == []
     assert not references.is_described(object())
     assert not references.is_widget(object())
     assert references.prefix_of(print) is None
