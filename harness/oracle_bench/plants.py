@@ -147,7 +147,7 @@ def _mirror(name: str, sentence: str, *edits: tuple[str, str, str]) -> Plant:
 MIRROR_PLANTS: Final = {
     plant.name: plant
     for plant in (
-        _mirror("off_across_hooks", "`off()` drops the listeners of all scopes.", ("off", "one[2] is scope and ", "")),
+        _mirror("off_across_hooks", "`off()` drops the listeners of all scopes.", ("off", "one[1] is scope and ", "")),
         _mirror(
             "remote_key_by_key",
             "An update from Python is stored and told key by key.",
@@ -156,7 +156,7 @@ MIRROR_PLANTS: Final = {
         _mirror(
             "nested_change_lost",
             "A set in a listener costs the set around it its plain change.",
-            ("_fire_changes", "if not is_outermost:", "if not is_outermost:\n        self._is_change_pending = False"),
+            ("_fire_changes", "finally:", "finally:\n        self._is_change_pending = False"),
         ),
         _mirror(
             "equal_set_fires",
@@ -183,8 +183,8 @@ MIRROR_PLANTS: Final = {
             "A callback removed during an emit does not run in that round.",
             (
                 "_fire",
-                "if name == event:",
-                "if name == event and (name, callback) in [one[:2] for one in self._listeners]:",
+                "for callback, _ in listeners:",
+                "for callback, _ in (one for one in listeners if one in self._listeners.get(event, ())):",
             ),
         ),
         _mirror(
@@ -192,8 +192,12 @@ MIRROR_PLANTS: Final = {
             "The same callback registered twice runs once.",
             (
                 "on",
-                "for name in self._names(event))",
-                "for name in self._names(event) if (name, callback, scope) not in self._listeners)",
+                "for name in self._names(event):",
+                (
+                    "for name in self._names(event):\n"
+                    "        if (callback, scope) in self._listeners.get(name, ()):\n"
+                    "            continue"
+                ),
             ),
         ),
         _mirror(
