@@ -21,7 +21,7 @@ from e2e.page import Page
 
 SCRIPTS = Path(__file__).parent / "scripts"
 WARM_UP = 40
-KEPT_ON_PURPOSE = {"WidgetManager._tombstones": 10_000, "WidgetManager._buried": 10_000}
+KEPT_ON_PURPOSE = {"Store._tombstones": 10_000, "Store._buried": 10_000}
 """What remembers closed widgets, and how many at most: so that a page that was away hears that they are closed."""
 
 TRACE = """(() => {
