@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import json
 import sys
 from collections.abc import Callable
@@ -187,7 +188,10 @@ def test_points_lassoed_in_a_jupyter_scatter_reach_python_and_points_selected_by
     page.click("[title='Activate lasso selection']")
     server.wait_for_output("mode lasso")
     page.drag("[data-widget-id] canvas", (60, 60), (200, 60), (200, 200), (60, 200), (60, 70))
-    server.wait_for_output("selected 95")
+    server.wait_for_output("selected ")
+    # A fifth of the canvas, with an edge that is drawn a little differently each time.
+    [count] = re.findall(r"selected (\d+)\n", server.output())
+    assert 60 < int(count) < 130
     page.wait_for(f"{SELECTED_PIXELS} > 100")
 
     page.click(".poke-select")
