@@ -982,6 +982,17 @@ def test_a_frame_that_the_server_could_not_read_is_sent_again_with_all_that_foll
     assert refused(server.told()) == []
 
 
+def test_a_frame_that_could_not_be_read_before_any_sync_came_leaves_nothing_to_acknowledge(server):
+    server.edit(value=1)
+    [batch] = server.batches()
+    server.lose()
+    server.connect(resumed=True)
+    error(server, 1)
+    assert server.read() == []
+    server.sync(rev=1, ack=0)
+    assert server.read() == [structs.replace(batch, sync_ack=1)]
+
+
 def test_an_edit_that_a_sync_brings_about_acknowledges_it(server):
     model = server.client.get_model("w")
     model.on("change:value", lambda: server.edit(label=f"saw {model.get('value')}"))
@@ -1738,6 +1749,13 @@ def test_a_report_reaches_the_host_at_once_while_the_page_is_live(server):
     server.client.report("w", "render", "failed", "at 3")
     server.client.report("w", "render", "failed")
     assert server.read() == [Report("w", "render", "failed", "at 3"), Report("w", "render", "failed")]
+
+
+def test_a_page_that_was_left_reports_nothing_more(server):
+    server.client.leave(server.now)
+    server.read()
+    server.client.report("w", "render", "failed")
+    assert server.read() == []
 
 
 def test_reports_of_a_page_that_is_not_live_wait_until_it_is(server):
