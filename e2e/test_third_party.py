@@ -155,7 +155,8 @@ def test_points_selected_in_a_plotly_figure_and_its_zoom_reach_python(
     assert page.errors() == []
 
 
-@pytest.mark.xfail(strict=True, reason="Python sets a trait and sets it back at once; pages get present values only")
+# Not strict: a page that is served right between the two does get it.
+@pytest.mark.xfail(strict=False, reason="Python sets a trait and sets it back at once; pages get present values only")
 def test_a_trace_that_python_adds_to_a_plotly_figure_reaches_the_page(
     serve: Serve, open_page: Callable[[str], Page], browser_name: str
 ) -> None:
