@@ -308,6 +308,8 @@ class WidgetModel:
             if key not in self._state or not same_value(self._state[key], value):
                 self._state[key] = value
                 changed.append(key)
+        # Bytes are told of behind what says how to read them: so it is in Jupyter, which modules were written for.
+        changed.sort(key=lambda key: isinstance(self._state[key], (bytes, bytearray, memoryview)))
         self._fire_changes(changed)
 
     def _remember(self, key: str, value: Any) -> None:

@@ -167,8 +167,10 @@ class _Run:
         match verb:
             case "set":
                 model.set(rest[0], self._value(rest[1]))
+                self._wake()
             case "set_all":
                 model.set({key: self._value(value) for key, value in rest[0]})
+                self._wake()
             case "get":
                 self._tell("get", rest[0], model.get(rest[0]))
             case "mutate":

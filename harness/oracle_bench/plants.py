@@ -50,9 +50,13 @@ CLIENT_PLANTS: Final = {
         "An update from Python is stored and told key by key.",
         (
             "model.js",
-            "      values.set(key, value);\n      changed.push(key);\n    }\n    return",
-            "      values.set(key, value);\n      fire([key]);\n    }\n    return",
+            "      values.set(key, value);\n      changed.push(key);\n    }\n    //",
+            "      values.set(key, value);\n      fire([key]);\n    }\n    //",
         ),
+    ),
+    "bytes_in_between": _client(
+        "Of several keys from Python those that are bytes are told of in their place, and not last.",
+        ("model.js", "changed.sort((left, right) => isBytes(left) - isBytes(right));", ""),
     ),
     "nested_change_lost": _client(
         "A set in a listener costs the set around it its plain change.",
@@ -152,6 +156,11 @@ MIRROR_PLANTS: Final = {
             "remote_key_by_key",
             "An update from Python is stored and told key by key.",
             ("handle_remote_updates", "changed.append(key)", "self._fire_changes([key])"),
+        ),
+        _mirror(
+            "bytes_in_between",
+            "Of several keys from Python those that are bytes are told of in their place, and not last.",
+            ("handle_remote_updates", "changed.sort(", "sorted([], "),
         ),
         _mirror(
             "nested_change_lost",

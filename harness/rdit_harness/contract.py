@@ -226,7 +226,8 @@ LINES: Final = (
     Line(
         36,
         "afm/model/remote-updates-are-atomic",
-        "What Python changes together is all stored before the first listener runs.",
+        "What Python changes together is all stored before the first listener runs; those of it that are bytes are told of "
+        "last.",
     ),
     Line(
         37,
@@ -324,7 +325,7 @@ LINES: Final = (
         "afm/send/snapshot",
         "What is sent is what was saved, whatever becomes of the object. Functions are refused, `toJSON` is used.",
     ),
-    Line(58, "afm/send/autosave", "With `autosave`, and in the class `WidgetModel`, `set` sends by itself."),
+    Line(58, "afm/send/autosave", "With `autosave`, and in the class `WidgetModel`, `set` sends by itself, before the listeners run."),
     Line(59, "afm/binary/from-python", "Bytes of Python's, at any depth, are DataViews in the same place."),
     Line(
         60,
