@@ -141,6 +141,8 @@ class _Run:
         def callback(*args: Any) -> None:
             nonlocal left
             self._tell("call", name, *args)
+            if any(arg is self._model for arg in args):
+                self._tell("changed", self._model.changed)
             if left > 0:
                 left -= 1
                 for step in plan["steps"]:

@@ -66,6 +66,10 @@ CLIENT_PLANTS: Final = {
             "if (!isOutermost) {\n      isChangePending = false;\n      return;\n    }",
         ),
     ),
+    "changed_forgets": _client(
+        "A set in a listener makes `changed` forget what changed before it.",
+        ("model.js", "if (!isFiring) lastChanged = Object.create(null);", "lastChanged = Object.create(null);"),
+    ),
     "change_before_all_stored": _client(
         "Of `set({..})` the first key is told before the second is stored.",
         ("model.js", "if (isChange) changed.push(name);", "if (isChange) fire([name]);"),
@@ -166,6 +170,11 @@ MIRROR_PLANTS: Final = {
             "nested_change_lost",
             "A set in a listener costs the set around it its plain change.",
             ("_fire_changes", "finally:", "finally:\n        self._is_change_pending = False"),
+        ),
+        _mirror(
+            "changed_forgets",
+            "A set in a listener makes `changed` forget what changed before it.",
+            ("_fire_changes", "if not self._is_firing:", "if True:"),
         ),
         _mirror(
             "equal_set_fires",

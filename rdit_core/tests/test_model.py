@@ -261,6 +261,26 @@ def test_compat_listeners_get_what_backbone_gives(sent):
     assert heard == [(model, 2, {}), (model, {})]
 
 
+@pytest.mark.afm(42)
+def test_the_model_of_compat_says_what_changed_since_the_update_began_as_backbone_does(sent):
+    model = WidgetModel("w", {"a": 1, "b": 1, "c": 1}, sent, profile="compat")
+    seen = []
+
+    def on_a(given, *_):
+        seen.append(dict(given.changed))
+        given.set("c", 3)
+
+    model.on("change:a", on_a)
+    model.on("change", lambda given, *_: seen.append(dict(given.changed)))
+    model.handle_remote_updates({"a": 2, "b": 2})
+    assert seen == [{"a": 2, "b": 2}, {"a": 2, "b": 2, "c": 3}]
+    model.set("b", 4)
+    assert model.changed == {"b": 4}
+    model.set("b", 4)
+    assert model.changed == {}
+    assert WidgetModel("w", {"a": 1}, sent, profile="strict").changed is None
+
+
 @pytest.mark.afm(36, 37)
 def test_changes_from_python_are_all_stored_before_anybody_hears(model, sent):
     seen = []

@@ -357,6 +357,8 @@ describe("createModel: events", () => {
     ]);
     scoped.set("b", 4);
     assert.deepEqual({ ...scoped.changed }, { b: 4 });
+    scoped.set("b", 4);
+    assert.deepEqual({ ...scoped.changed }, {});
     assert.equal("changed" in makeModel({ a: 1 }, { profile: "strict" }).model.scope(), false);
   });
 
