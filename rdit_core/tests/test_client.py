@@ -109,7 +109,7 @@ def test_frames_without_a_transport_or_out_of_place_are_nothing():
     server.read()
     server.client.receive_eof(0.0)
     server.connect()
-    assert server.client._known.epoch == "e"
+    assert server.client._sync._known.epoch == "e"
 
 
 def test_a_lost_connection_is_dialled_again_after_a_wait_that_doubles_up_to_a_bound():
@@ -867,6 +867,14 @@ def test_each_model_that_opens_is_told_before_anything_is_delivered_to_it():
     model.on("msg:custom", lambda content, buffers: heard.append(content))
     model.release_messages()
     assert heard == ["early"]
+
+
+def test_whoever_hears_of_a_new_model_may_leave_the_page():
+    server = Server(on_open=lambda model: server.client.leave(0.0))
+    server.open()
+    assert server.client.state == "closed"
+    assert server.read()[-1] == Bye()
+    assert server.client.next_deadline() is None
 
 
 def test_a_verdict_that_comes_again_is_told_once(page):
@@ -1711,7 +1719,7 @@ def test_a_refused_resume_tells_nothing_and_is_like_an_expiry(page, manager, cou
     page.edit(value=1)
     page.pull()
     page.lose()
-    page.client._known = Resume("test", page.client._known.session, "wrong", 0)
+    page.client._sync._known = Resume("test", page.client._sync._known.session, "wrong", 0)
     page.back()
     assert (counter.value, page.codes()) == (1, ["SessionExpired"])
 
