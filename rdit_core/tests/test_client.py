@@ -686,6 +686,15 @@ def test_the_name_of_an_op_of_ours_confirms_its_value_and_one_for_a_widget_that_
     assert server.client.state == "live"
 
 
+def test_the_name_of_an_op_that_is_done_is_no_gap_where_its_value_or_a_newer_one_is_confirmed(server):
+    server.edit(value=1)
+    server.read()
+    server.sync(rev=2, ack=1, changes=[["w", 1, "value", 1, 2]])
+    server.sync(rev=3, ack=1, same=[["w", 1, "value", 1, 0, 2]])
+    assert server.client.confirmed("w", "value") == (1, 2)
+    assert server.client.state == "live"
+
+
 # Custom messages.
 
 
@@ -1077,6 +1086,14 @@ def test_a_batch_that_ends_two_connections_is_given_up(server, code):
     assert (batch.seq, batch.ops) == (1, [])
     assert refused(server.told()) == [("undeliverable", "value"), ("undeliverable", "label")]
     assert server.client.get_model("w").get("value") == 0
+
+
+@pytest.mark.parametrize("code", [1007, 1009, 4001])
+def test_a_close_that_a_batch_may_be_to_blame_for_is_a_loss_like_any_other_while_none_is_under_way(server, code):
+    server.lose(code)
+    server.connect(resumed=True)
+    server.sync(rev=1)
+    assert (server.client.state, server.told()) == ("live", [])
 
 
 @pytest.mark.parametrize("code", [None, 1001, 1006, 4000, 4003, 4006])
