@@ -91,8 +91,8 @@ class Running:
 
     @property
     def namespace(self):
-        module = self.kernel._module
-        return module.__dict__ if module is not None else {}
+        run = self.kernel._last_run
+        return run.namespace if run is not None else {}
 
 
 @pytest.fixture(autouse=True)
