@@ -27,8 +27,8 @@ RAN = ROOT / "e2e" / "artifacts" / "ran"
 """Where each browser run leaves a line about itself."""
 
 OLDEST = (3, 10)
-WITHOUT_BROWSER = ("lint", "types", "once", "py310", "py313", "py312", "py311", "oracle", "js", "wheel")
-"""When all verbs run: these first, two at a time, in this order."""
+WITHOUT_BROWSER = ("lint", "types", "py310", "py313", "py312", "py311", "oracle", "js", "wheel", "once")
+"""When all verbs run: these first, two at a time, in this order; `once` looks for the Pythons that the others bring."""
 WITH_BROWSER = ("e2e-firefox", "e2e-chromium", "e2e-webkit")
 """Then these, two at a time, when the browsers are there."""
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.10")
