@@ -1,4 +1,4 @@
-"""rdit inside of other people's applications and pages, as `docs/embedding.md` has them, each file as it stands there."""
+"""rdit inside of other people's applications and pages: the files of `docs/embedding.md`, each as it stands there."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ def wait_for_answer(address: str, process: subprocess.Popen[bytes]) -> None:
     give_up_s = time.monotonic() + PATIENCE_S
     while True:
         try:
-            urllib.request.urlopen(address, timeout=PATIENCE_S).close()
+            if address.startswith("tcp://"):
+                host, _, port = address.removeprefix("tcp://").partition(":")
+                socket.create_connection((host, int(port)), PATIENCE_S).close()
+            else:
+                urllib.request.urlopen(address, timeout=PATIENCE_S).close()
             return
         except OSError:
             assert process.poll() is None, f"it ended, with {process.returncode}"
@@ -210,6 +214,27 @@ def test_a_page_of_another_site_uses_an_import_map_and_a_token(
     click_to(page, 1)
     server.wait_for_output("Python saw value change: 0 → 1")
     assert page.evaluate("document.body.dataset.state") == "live"
+
+
+def test_a_page_shows_a_widget_of_a_host_without_rdits_server(
+    run: Callable[..., None], open_page: OpenPage, site: Callable[[Path], int], with_client: Callable[[str], Path]
+) -> None:
+    folder, port = with_client("own_page"), free_port()
+    (folder / "bare.html").write_text(
+        f"""<!doctype html><meta charset="utf-8"><title>Bare</title><div id="here"></div><script type="module">
+        import {{ connect, renderWidget }} from "./rdit-client/index.js";
+        const connection = connect("ws://127.0.0.1:{port}/");
+        window.model = await connection.whenOpen("counter");
+        await renderWidget({{ widgetData: connection.widgetData("counter"), el: here, connection }});
+        </script>"""
+    )
+    own = f"http://127.0.0.1:{site(folder)}"
+    run(sys.executable, EMBEDDING / "over_websockets.py", until=f"tcp://127.0.0.1:{port}", PORT=str(port), ORIGINS=own)
+    page, other = open_page(f"{own}/bare.html"), open_page(f"{own}/bare.html")
+    for one in (page, other):
+        one.wait_for_text("#here", "0")
+    page.evaluate("(model.set('value', 8), model.save_changes())")
+    other.wait_for("window.model.get('value') === 8")
 
 
 def test_a_page_built_with_vite_works(

@@ -40,8 +40,8 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
     All its addresses are relative to where it is mounted.
 
     Args:
-        kernel: which runs the script. Serving it (`kernel_lifespan`, `Kernel.serve_forever` or `start`) is the caller's;
-            the lifespan of a mounted application is run by nobody. Until then, pages are told so (503).
+        kernel: which runs the script. Serving it is the caller's (`kernel_lifespan`, `Kernel.start`, `serve_forever`):
+            nobody runs the lifespan of an application that is mounted. Until then pages are told so (503).
         script: what `/api/reset` runs anew; reading it again picks up edits.
         rules: who may come.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are

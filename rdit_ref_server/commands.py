@@ -82,7 +82,7 @@ def serve(argv: Sequence[str]) -> int:
 def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     limits = Limits()
     port = listener.getsockname()[1]
-    public_origin, prefix = _split(options.public_url)
+    public_origin, prefix = (None, "") if options.public_url is None else _split(options.public_url)
     rules = AccessRules.for_address(
         options.host,
         port,
@@ -267,14 +267,12 @@ def _is_public_url(url: str) -> bool:
         origin, prefix = _split(url)
     except ValueError:
         return False
-    is_http = str(origin).lower().startswith(("http:", "https:"))
-    return is_http and origin_of(origin) is not None and (not prefix or is_prefix(prefix)) and not {"?", "#"} & set(url)
+    is_origin = origin_of(origin) is not None and origin.lower().startswith(("http:", "https:"))
+    return is_origin and (not prefix or is_prefix(prefix)) and not {"?", "#"} & set(url)
 
 
-def _split(public_url: str | None) -> tuple[str | None, str]:
+def _split(public_url: str) -> tuple[str, str]:
     """The origin of an address, and its path without the slash at the end."""
-    if public_url is None:
-        return None, ""
     parts = urlsplit(public_url)
     return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
 

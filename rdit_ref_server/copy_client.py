@@ -92,7 +92,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to; made if it is not there")
     parser.add_argument(
-        "--force", action="store_true", help="also into a folder that is not empty: files of the same names are replaced"
+        "--force",
+        action="store_true",
+        help="also into a folder that is not empty: files of the same names are replaced",
     )
     return parser.parse_args(argv)
 

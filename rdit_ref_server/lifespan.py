@@ -7,7 +7,6 @@ who mounts has to start the kernel, and this is how.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -24,14 +23,14 @@ _GRACE_S: Final = 3.0
 async def kernel_lifespan(kernel: Kernel, script: Script) -> AsyncIterator[None]:
     """Serve a kernel in a side thread and run a script in it, inside of the lifespan of the host application.
 
-    At the end pages are told to come back, what runs is interrupted, and the process is given back what the kernel took
-    over (`sys.stdout`, `sys.argv`, `__main__`). A kernel serves once: the next lifespan needs another one.
+    At the end what runs is interrupted, and the process is given back what the kernel took over (`sys.stdout`,
+    `sys.argv`, `__main__`). By then the web server has closed its connections. A kernel serves once: the next lifespan
+    needs another one.
     """
     await anyio.to_thread.run_sync(kernel.start)
     kernel.run(script)
     try:
         yield
     finally:
-        kernel.manager.close_connections(time.monotonic())
         with anyio.move_on_after(_GRACE_S, shield=True):
             await anyio.to_thread.run_sync(kernel.close, abandon_on_cancel=True)

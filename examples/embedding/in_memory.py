@@ -24,7 +24,7 @@ counter.observe(lambda change: print("Python saw", change["new"]), "value")
 manager = WidgetManager()
 manager.register("counter", counter)
 
-# A host says why it lets a page in; here it is the host itself who asks. Times are seconds of any clock that only grows.
+# A host says why it lets a page in; here it is the host itself who asks. Times are seconds of any monotonic clock.
 server = manager.connect(TRUSTED, mode="v1", now_s=0.0)
 client = ClientConnection()
 client.start(0.0)

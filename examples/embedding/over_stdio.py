@@ -37,13 +37,16 @@ def host():
     print(json.dumps(manager.serialize("thermostat")), file=wire, flush=True)  # what a page needs to begin
     for line in sys.stdin:
         connection.receive_frame(line, time.monotonic())
+        connection.events_received()  # what a host may want to log; kept until it is asked for
         manager.apply_pending()  # observers run here
         for frame in connection.frames_to_send(time.monotonic()):
             print(frame, file=wire, flush=True)
 
 
 def page():
-    child = subprocess.Popen([sys.executable, __file__, "host"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, __file__, "host"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     with child:
         client = BaseClientConnection()
         model = client.open(json.loads(child.stdout.readline()))

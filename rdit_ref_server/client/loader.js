@@ -100,7 +100,8 @@ async function importText(text, importModule) {
  */
 export function importerWithCredentials(origin, headers, fetch, importModule = importUrl) {
   return async (url) => {
-    if (new URL(url).origin !== origin) return importModule(url);
+    // The origin of a blob is that of the page that made it.
+    if (!isHttpUrl(url) || new URL(url).origin !== origin) return importModule(url);
     // A server that lets all the world in does not let credentials in: it is asked without.
     const response = await fetch(url, { credentials: "include", headers }).catch(() => null);
     if (response === null) return importModule(url);

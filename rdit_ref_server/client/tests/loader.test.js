@@ -164,14 +164,21 @@ test("a module that the server refuses says so by its address and status", async
   await assert.rejects(loading, { name: "TypeError", message: /esm\/a\.js#w \(HTTP 401\)/ });
 });
 
-test("what lies elsewhere, and what a server gives to everybody but with no credentials, is imported as ever", async () => {
+test("text is imported as ever, also by a page of the server's own origin", async () => {
   const { fetch, asked } = fakeFetch({});
-  const importModule = importerWithCredentials("null", {}, fetch);
-  const text = "export default { render: () => 7 }";
-  const elsewhere = importerWithCredentials("http://python.test", {}, fetch);
-  for (const one of [importModule, elsewhere]) {
-    const module = await one(`data:text/javascript,${encodeURIComponent(text)}`);
-    assert.equal(module.default.render(), 7);
+  const importModule = importerWithCredentials("null", {}, fetch, importBlob);
+  const definition = await load("export default { render: () => 7 }", { importModule });
+  assert.equal(definition.render?.({}), 7);
+  assert.deepEqual(asked, []);
+});
+
+test("what lies elsewhere, and what a server gives to everybody but with no credentials, is imported as ever", async () => {
+  const urls = ["http://python.test/esm/a.js", "https://cdn.test/b.js"];
+  const modules = Object.fromEntries(urls.map((url) => [url, "export default { render: () => 7 }"]));
+  const { fetch, asked } = fakeFetch({});
+  const importModule = importerWithCredentials("http://python.test", {}, fetch, fakeImports(modules).importModule);
+  for (const esm_url of urls) {
+    assert.equal((await loadModule({ esm_url, widgetId: "anybody", importModule })).render?.({}), 7);
   }
-  assert.equal(asked.length, 1);
+  assert.deepEqual(asked.map(([url]) => url), ["http://python.test/esm/a.js#anybody"]);
 });
