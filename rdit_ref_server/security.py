@@ -26,7 +26,6 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -273,11 +272,12 @@ class _Asking:
     def _tokens(self) -> Iterator[str]:
         yield from self._explicit_tokens()
         # Not the standard library's parser: it gives up at the first cookie that is odd, and any other server on this
-        # host may have set one.
+        # host may have set one. Nor one that makes a dict: another server of ours, mounted above, has the same name.
         for header in self._headers.getlist("cookie"):
-            token = cookie_parser(header).get(self._rules.cookie)
-            if token is not None:
-                yield token
+            for cookie in header.split(";"):
+                name, _, token = cookie.strip().partition("=")
+                if name == self._rules.cookie:
+                    yield token
 
     def _explicit_tokens(self) -> Iterator[str]:
         for header in self._headers.getlist("authorization"):

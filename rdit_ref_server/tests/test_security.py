@@ -209,6 +209,13 @@ def test_cookies_of_other_ports_do_not_count(stranger):
     assert stranger.get("/api/status", headers={"cookie": both}).status_code == 200
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_cookie_of_a_server_that_is_mounted_above_does_not_hide_ours(stranger, order):
+    """Their ports may be equal behind a proxy, and so their names: the browser sends both."""
+    both = ["rdit_token_8765=the-token-of-another", f"rdit_token_8765={TOKEN}"]
+    assert stranger.get("/api/status", headers={"cookie": "; ".join(both[::order])}).status_code == 200
+
+
 def test_no_answer_holds_the_token_but_the_cookie(site, stranger):
     for answer in (stranger.get("/"), stranger.get("/?token=nope"), site.get("/"), site.get("/api/status")):
         assert TOKEN not in answer.text + str(answer.headers)
