@@ -206,8 +206,18 @@ def test_a_page_of_ones_own_on_another_port_uses_the_cookie(
 def test_a_page_of_another_site_uses_an_import_map_and_a_token(
     serve: Serve, open_page: OpenPage, site: Callable[[Path], int], with_client: Callable[[str], Path]
 ) -> None:
-    own = f"http://localhost:{site(with_client('own_page'))}"
+    folder = with_client("own_page")
+    own = f"http://localhost:{site(folder)}"
     server = serve(EXAMPLES / "counter.py", "--token", TOKEN, "--allow-origin", own)
+    there = server.url.partition("://")[2].partition("/")[0]
+    policy = (
+        "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; style-src 'unsafe-inline'; "
+        f"connect-src http://{there} ws://{there}"
+    )
+    file = folder / "import_map.html"
+    page_text = file.read_text(encoding="utf-8")
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    file.write_text(page_text.replace("<title>", f"{meta}<title>"), encoding="utf-8")
     # To a browser `localhost` and `127.0.0.1` are two sites: no cookie goes from one to the other.
     page = open_page(f"{own}/import_map.html?server={server.url.partition('/?')[0]}#{TOKEN}")
     page.wait_for_text(".counter", "Count: 0")
