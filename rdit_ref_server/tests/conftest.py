@@ -170,6 +170,7 @@ def site(running, client_folder):
     """The application in memory, opened by somebody who has the token."""
     rules = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN)
     app = create_app(running.kernel, running.script, rules, client=client_folder)
+    running.kernel.submit(lambda: None)
     with TestClient(app, base_url=ORIGIN, headers={"authorization": f"Bearer {TOKEN}"}) as client:
         yield client
 

@@ -226,7 +226,7 @@ def test_a_displayed_widget_is_described(running, counter_source):
     assert event["widget_id"] == "3.0"
     assert event["statement"] == 4
     assert event["esm"].startswith("export default")
-    assert event["esm_url"].startswith("/esm/")
+    assert event["esm_url"].startswith("esm/")
     assert event["model"]["value"] == 0
     assert {"css", "id", "kind"} <= set(event)
 
