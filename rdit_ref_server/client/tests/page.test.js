@@ -3,7 +3,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
-import { BUSY_AFTER_MS, DONE_GRACE_MS, MAX_NOTICES, STREAM_RETRY_MS, startPage } from "../page.js";
+import { BUSY_AFTER_MS, DONE_GRACE_MS, STREAM_RETRY_MS, startPage } from "../page.js";
+import { MAX_NOTICES } from "../results.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
 
 const HTML = readFileSync(new URL("../index.html", import.meta.url), "utf-8");
