@@ -723,7 +723,14 @@ describe("the files", () => {
     );
     const folder = readdirSync(new URL("../", import.meta.url)).filter((name) => name.endsWith(".js"));
     // All modules are asked for at once: each level of imports would be another round trip.
-    const forOthers = ["index.js", "react.js", "widget_renderer.js"];
+    const forOthers = [
+      "index.js",
+      "react.js",
+      "static.js",
+      "static_boot.js",
+      "static_page.js",
+      "widget_renderer.js",
+    ];
     const modules = folder.filter((name) => name !== "page.js" && !forOthers.includes(name)).sort();
     const preloads = modules.map((name) => `client/${name}`);
     assert.deepEqual(addresses, ["data:,", "client/page.css", ...preloads, "client/page.js"]);

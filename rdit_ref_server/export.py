@@ -1,0 +1,334 @@
+"""`rdit export`: what a script shows, as one HTML file that needs no server.
+
+Three steps. `run_to_end` runs the script in a kernel, as `rdit serve` does, and takes what a page would be told: the
+events of the run, the state of every widget that is alive, the text of their modules. `build_page` puts that and the
+browser side into one document. `write_page` puts the document where it was asked for, whole or not at all. The command
+around them is in `commands`.
+
+**One renderer.** The page is the client of `client/`, module for module as it is served, with `static_page.js` in the
+place of `page.js`. The state is in it as frames of `rdit/1`, so that what a live page can be told a static one can.
+
+**Everything is data.** Whatever a script or a widget says comes as JSON or base64 in script elements that do not run,
+with `<` and the two line separators escaped: no text can end its element, or begin another. Two things are written as
+markup: our own files, and a few words (title, name of the script, time), which are escaped. One script runs by itself,
+ours, and the page's policy names it by its hash.
+
+**No request leaves.** The policy allows code and pictures that are in the file. The exception is code or a style that a
+widget has at an address: then the page may load, and says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime
+import hashlib
+import html
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from rdit_core import TRUSTED, Limits, WidgetManager, __version__
+
+from .app import CLIENT
+from .kernel import Kernel
+from .script import Script
+
+_ENTRY: Final = "static_page.js"
+_BOOT: Final = "static_boot.js"
+_IMPORT: Final = re.compile(r'^(?:import|export)\b[^;]*? from "\./(\w+\.js)";$', re.MULTILINE)
+_PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
+
+_ESCAPES: Final = {"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+"""What JSON in a script element must not hold: the beginning of an end tag or a comment, and what was no JavaScript
+once. All three stand in strings only, where an escape means the same."""
+_ESCAPED: Final = re.compile("|".join(_ESCAPES))
+
+_MODULE_ADDRESS: Final = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["'](https?://[^"'\s]+)["']""")
+_STYLE_ADDRESS: Final = re.compile(r"""(?:@import\s+|url\()\s*(?:url\()?\s*["']?(https?://[^"')\s]+)""", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a run left, as a page is told of it."""
+
+    events: Sequence[bytes]
+    """One JSON text each, in order."""
+    frames: Sequence[str | bytes]
+    """The `sync` of `rdit/1` that shows everything, in its parts."""
+    modules: Mapping[str, str]
+    """Text of each widget's module, by the address that the frames name."""
+    hosts: Sequence[str]
+    """From which widgets load code or style by themselves, sorted."""
+    has_failed: bool
+    """Whether the script was ended by an error."""
+
+
+def run_to_end(
+    script: Script,
+    *,
+    on_start: Callable[[Kernel], None] = lambda kernel: None,
+    on_interrupt: Callable[[], None] = lambda: None,
+) -> Results | None:
+    """Run a script on the calling thread, which must be the main one, and give what it shows when it is done.
+
+    Args:
+        script: what to run.
+        on_start: called with the kernel before the script begins.
+        on_interrupt: called when Ctrl-C or SIGTERM is about to end the run, perhaps in a signal handler.
+
+    Returns:
+        None when Ctrl-C or SIGTERM ended the run.
+    """
+    kernel = Kernel(limits=Limits())
+    taken: list[Results] = []
+    failures: list[BaseException] = []
+
+    def take() -> None:
+        # A job must not raise, and nothing else is to be run after it.
+        try:
+            taken.append(_take(kernel))
+        except BaseException as error:
+            failures.append(error)
+        kernel.stop()
+
+    def stopping() -> None:
+        if not taken and not failures:
+            on_interrupt()
+
+    kernel.on_stop(stopping)
+    on_start(kernel)
+    kernel.run(script)
+    kernel.submit(take)
+    kernel.serve_forever(handle_signals=True)
+    if failures:
+        raise failures[0]
+    return taken[0] if taken else None
+
+
+def _take(kernel: Kernel) -> Results:
+    manager = kernel.manager
+    # First the state: whatever a thread of the script's does meanwhile, it comes from one moment.
+    frames = _snapshot(manager)
+    modules: dict[str, str] = {}
+    loaded: set[str] = set()
+    for widget_id in manager:
+        with contextlib.suppress(ValueError):  # it has no module, or a thread has just closed it
+            code = msgspec.json.decode(manager.encode_serialized(widget_id), type=_Code)
+            if _is_address(code.esm):
+                loaded.add(code.esm)
+            else:
+                modules[kernel.modules.url(code.esm)] = code.esm
+                loaded.update(_MODULE_ADDRESS.findall(code.esm))
+            if isinstance(code.css, str):
+                loaded.update([code.css] if _is_address(code.css) else _STYLE_ADDRESS.findall(code.css))
+    events: list[bytes] = []
+    for event in kernel.log.read(0)[0]:
+        if event.kind == "widget" and manager.is_displayable(event.fields["widget_id"]):
+            # Its state is in the frames.
+            events.append(msgspec.json.encode(event.as_dict()))
+        else:
+            events.append(kernel.encode(event)[1])
+    hosts = sorted({urlsplit(address).netloc for address in loaded})
+    return Results(events, frames, modules, hosts, kernel.has_failed)
+
+
+class _Code(msgspec.Struct):
+    """What of a serialized widget is code."""
+
+    esm: str
+    css: Any = None
+
+
+def _is_address(source: str) -> bool:
+    return source.startswith(("http://", "https://"))
+
+
+def _snapshot(manager: WidgetManager) -> list[str | bytes]:
+    """What a page that asks for everything is told: the parts of one `sync` (PROTOCOL.md, "Sync")."""
+    page = manager.connect(TRUSTED, mode="v1")
+    try:
+        page.receive_frame('{"type":"hello"}', 0.0)
+        _welcome, *frames = page.frames_to_send(0.0)
+        news: Sequence[str | bytes] = frames
+        while news:
+            page.receive_frame(msgspec.json.encode({"type": "sync_ack", "frame": len(frames)}).decode(), 0.0)
+            news = page.frames_to_send(0.0)
+            frames += news
+        return frames
+    finally:
+        page.receive_eof(0.0)
+
+
+# The page.
+
+
+def build_page(
+    results: Results,
+    *,
+    script_name: str,
+    title: str,
+    made: datetime.datetime,
+    allow_network: bool = False,
+    client: Path = CLIENT,
+) -> bytes:
+    """Make the document: UTF-8, complete.
+
+    Args:
+        results: of the run.
+        script_name: without its directory; the page names it.
+        title: of the document.
+        made: when, with a time zone.
+        allow_network: let the page load from any https address, also where no widget is known to.
+        client: directory of the browser side.
+    """
+    boot = (client / _BOOT).read_text(encoding="utf-8")
+    made = made.astimezone(datetime.timezone.utc)
+    needs_network = ""
+    if results.hosts:
+        needs_network = f" Widgets load code or styles from {', '.join(results.hosts)}: it needs the network."
+    words = {
+        "title": title,
+        "script": script_name,
+        "version": __version__,
+        "policy": _policy(boot, allows_network=allow_network or bool(results.hosts)),
+        "made": made.isoformat(timespec="seconds"),
+        "made_for_people": f"{made:%Y-%m-%d} at {made:%H:%M} UTC",
+        "network": needs_network,
+        "run": "error" if results.has_failed else "ok",
+        "run_label": "Stopped by an error" if results.has_failed else "",
+    }
+    markup = {
+        "css": (client / "page.css").read_text(encoding="utf-8"),
+        "boot": boot,
+        "data": "\n".join(_data_elements(results, client)),
+    }
+    places = {**{name: html.escape(word) for name, word in words.items()}, **markup}
+    template = (client / "static.html").read_text(encoding="utf-8")
+    # In one pass: what is put in is not looked at again.
+    return _PLACE.sub(lambda place: places[place[1]], template).encode("utf-8", "backslashreplace")
+
+
+def client_modules(client: Path, entry: str = _ENTRY) -> dict[str, str]:
+    """Give the text of a module and of all that it imports, each after what it imports itself.
+
+    Raises:
+        ValueError: modules import each other in a circle.
+    """
+    found: dict[str, str] = {}
+    entered: list[str] = []
+
+    def enter(name: str) -> None:
+        if name in found:
+            return
+        if name in entered:
+            raise ValueError(f"Modules import each other: {' -> '.join([*entered, name])}")
+        entered.append(name)
+        text = (client / name).read_text(encoding="utf-8")
+        for other in _IMPORT.findall(text):
+            enter(other)
+        found[entered.pop()] = text
+
+    enter(entry)
+    return found
+
+
+def _policy(boot: str, *, allows_network: bool) -> str:
+    """The page's content security policy. `unsafe-eval` is in it since here is nothing that it could reach."""
+    digest = base64.b64encode(hashlib.sha256(boot.encode()).digest()).decode()
+    anywhere = " https: http:" if allows_network else ""
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}' blob: 'unsafe-eval'{anywhere}; "
+        f"style-src 'unsafe-inline'{anywhere}; img-src data: blob:{anywhere}; font-src data:{anywhere}; "
+        f"media-src data: blob:{anywhere}; connect-src data: blob:{anywhere}; worker-src blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _data_elements(results: Results, client: Path) -> Iterator[str]:
+    yield _data_element('id="rdit-client"', _json(list(client_modules(client).items())))
+    yield _data_element('id="rdit-modules"', _json(list(results.modules.items())))
+    for frame in results.frames:
+        if isinstance(frame, str):
+            yield _data_element('data-rdit-frame="json"', frame)
+        else:
+            yield _data_element('data-rdit-frame="base64"', base64.b64encode(frame).decode())
+    yield _data_element('id="rdit-events"', f"[{','.join(event.decode() for event in results.events)}]")
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _data_element(attribute: str, text: str) -> str:
+    escaped = _ESCAPED.sub(lambda found: _ESCAPES[found[0]], text)
+    return f'    <script type="application/json" {attribute}>{escaped}</script>'
+
+
+# The file.
+
+
+def check_target(target: Path) -> None:
+    """Find out whether a page can be written there, before a script runs for an hour.
+
+    Raises:
+        OSError: it cannot; `strerror` says why in words that follow the target's name.
+    """
+    if target.is_dir():
+        raise IsADirectoryError(None, "is a directory", str(target))
+    if not target.parent.is_dir():
+        raise NotADirectoryError(None, f"there is no directory {target.parent}", str(target))
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise PermissionError(None, "permission denied", str(target))
+
+
+def write_page(target: Path, page: bytes) -> None:
+    """Write a page, whole or not at all: one that was there stays as it is until the new one is.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    target = target.resolve()
+    if target.exists() and not target.is_file():
+        # A pipe or a device, in whose place no file must be put.
+        with target.open("wb") as stream:
+            stream.write(page)
+        return
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with unfinished.open("xb") as stream:
+            stream.write(page)
+        if target.exists():
+            shutil.copymode(target, unfinished)
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def standard_output_kept() -> Iterator[BinaryIO]:
+    """Give standard output for the page alone: whatever the script, or a process of its own, prints goes to stderr."""
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "wb") as kept:
+        os.dup2(2, 1)
+        try:
+            yield kept
+        finally:
+            sys.stdout.flush()
+            os.dup2(kept.fileno(), 1)
+
+
+def human_size(size_bytes: int) -> str:
+    """A size as people read it."""
+    if size_bytes < 1_000_000:
+        return f"{max(size_bytes / 1000, 0.1):.0f} kB"
+    return f"{size_bytes / 1_000_000:.1f} MB"
