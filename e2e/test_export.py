@@ -94,10 +94,9 @@ def test_widgets_of_an_exported_page_work_as_far_as_their_own_code_goes(
 def test_the_tour_can_be_exported(export: Export, open_page: Callable[[str], Page]) -> None:
     page = open_page(export(EXAMPLES / "tour.py").as_uri())
     page.wait_for(SHOWN)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(SHOTS / "exported-tour.png")
     page.click(".tour-counter")
     page.wait_for_text(".tour-counter", "Count: 1")
     page.drag(".tour-canvas", (40, 40), (120, 120), (200, 60))
     assert page.errors() == []
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.evaluate("window.scrollTo(0, 0)")
-    page.screenshot(SHOTS / "exported-tour.png")

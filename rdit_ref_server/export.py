@@ -32,7 +32,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -52,8 +51,11 @@ _ESCAPES: Final = {"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 once. All three stand in strings only, where an escape means the same."""
 _ESCAPED: Final = re.compile("|".join(_ESCAPES))
 
-_MODULE_ADDRESS: Final = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["'](https?://[^"'\s]+)["']""")
-_STYLE_ADDRESS: Final = re.compile(r"""(?:@import\s+|url\()\s*(?:url\()?\s*["']?(https?://[^"')\s]+)""", re.IGNORECASE)
+_HOST: Final = r"https?://([\w.:\[\]-]+)"
+_CODE_FROM: Final = re.compile(rf"""\b(?:from|import)\s*\(?\s*["'`]{_HOST}""")
+_STYLE_FROM: Final = re.compile(rf"""(?:@import\s+|\burl\()\s*["']?{_HOST}""", re.IGNORECASE)
+_NAMESPACES: Final = "www.w3.org"
+"""Whose addresses are names of namespaces: nobody loads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +121,14 @@ def _take(kernel: Kernel) -> Results:
     # First the state: whatever a thread of the script's does meanwhile, it comes from one moment.
     frames = _snapshot(manager)
     modules: dict[str, str] = {}
-    loaded: set[str] = set()
+    hosts: set[str] = set()
     for widget_id in manager:
         with contextlib.suppress(ValueError):  # it has no module, or a thread has just closed it
             code = msgspec.json.decode(manager.encode_serialized(widget_id), type=_Code)
-            if _is_address(code.esm):
-                loaded.add(code.esm)
-            else:
-                modules[kernel.modules.url(code.esm)] = code.esm
-                loaded.update(_MODULE_ADDRESS.findall(code.esm))
+            hosts |= _hosts_of(code.esm, _CODE_FROM)
             if isinstance(code.css, str):
-                loaded.update([code.css] if _is_address(code.css) else _STYLE_ADDRESS.findall(code.css))
+                hosts |= _hosts_of(code.css, _STYLE_FROM)
+            modules[kernel.modules.url(code.esm)] = code.esm
     events: list[bytes] = []
     for event in kernel.log.read(0)[0]:
         if event.kind == "widget" and manager.is_displayable(event.fields["widget_id"]):
@@ -137,8 +136,7 @@ def _take(kernel: Kernel) -> Results:
             events.append(msgspec.json.encode(event.as_dict()))
         else:
             events.append(kernel.encode(event)[1])
-    hosts = sorted({urlsplit(address).netloc for address in loaded})
-    return Results(events, frames, modules, hosts, kernel.has_failed)
+    return Results(events, frames, modules, sorted(hosts - {_NAMESPACES}), kernel.has_failed)
 
 
 class _Code(msgspec.Struct):
@@ -148,8 +146,10 @@ class _Code(msgspec.Struct):
     css: Any = None
 
 
-def _is_address(source: str) -> bool:
-    return source.startswith(("http://", "https://"))
+def _hosts_of(source: str, pattern: re.Pattern[str]) -> set[str]:
+    """Where a module or a style says that it loads from; the whole of it, when it is an address itself."""
+    itself = re.match(_HOST, source)
+    return {itself[1]} if itself else set(pattern.findall(source))
 
 
 def _snapshot(manager: WidgetManager) -> list[str | bytes]:
