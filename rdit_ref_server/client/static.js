@@ -22,8 +22,7 @@ export const NO_PYTHON = "Python is not there: this is a static page";
 /**
  * The part of a connection's surface that makes sense where nobody is at the other end.
  *
- * @typedef {Pick<Connection, "protocol" | "idle" | "baseUrl" | "on" | "open" | "obtain" | "model" | "widgetData" |
- *   "whenOpen" | "sendUpdate" | "sendUpdates" | "sendMessage" | "report" | "reportFailure" | "hold" | "close">} StaticConnection
+ * @typedef {Omit<Connection, "ready" | "state" | "failure" | "closeModel" | "attach" | "send" | "renew">} StaticWidgets
  */
 
 /**
@@ -31,7 +30,7 @@ export const NO_PYTHON = "Python is not there: this is a static page";
  * @param {Iterable<string | ArrayBuffer | ArrayBufferView>} given.frames the parts of one `sync`, in order
  * @param {ReadonlyMap<string, string>} [given.modules] text of each module, by the address that the server gave it
  * @param {import("./model.js").Profile} [given.profile]
- * @returns {StaticConnection}
+ * @returns {StaticWidgets}
  * @throws {import("./frames.js").FrameError} a frame is not what a server says
  */
 export function createStatic({ frames, modules = new Map(), profile }) {
@@ -55,7 +54,11 @@ export function createStatic({ frames, modules = new Map(), profile }) {
     return widget.model;
   }
 
-  /** @param {string | null | undefined} address @param {string | null | undefined} esm @returns {Partial<WidgetData>} */
+  /**
+   * @param {string | null | undefined} address
+   * @param {string | null | undefined} esm
+   * @returns {Partial<WidgetData>}
+   */
   function sourceOf(address, esm) {
     const text = typeof address === "string" ? modules.get(address) : undefined;
     if (text !== undefined) return { esm: text };
