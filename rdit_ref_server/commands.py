@@ -19,7 +19,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn, TextIO
 from urllib.parse import quote
@@ -158,12 +158,17 @@ def export(argv: Sequence[str]) -> int:
     """Run the command; returns the process's exit status, which `_EXPORT_EXAMPLES` explains."""
     try:
         options = _parse_export(argv)
-        if options.output == "-":
-            with standard_output_kept() as stdout:
-                return _export(options, stdout)
-        return _export(options, None)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 2
+    status, stderr = 2, sys.stderr
+    try:
+        with standard_output_kept() if options.output == "-" else nullcontext() as stdout:
+            status = _export(options, stdout)
+    finally:
+        if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+            # A thread that the script left behind has nothing to wait for.
+            _leave_after(_GRACE_S, stderr, status)()
+    return status
 
 
 def _export(options: argparse.Namespace, stdout: BinaryIO | None) -> int:
@@ -207,17 +212,14 @@ def _export(options: argparse.Namespace, stdout: BinaryIO | None) -> int:
         else:
             write_page(Path(options.output), page)
     except OSError as error:
-        _fail(f"cannot write {options.output}: {error.strerror or error}", EXPORT_PROGRAM)
+        print(f"{EXPORT_PROGRAM}: error: cannot write {options.output}: {error.strerror or error}", file=stderr)
+        return 2
     say(f"wrote {'the page' if stdout else options.output} ({human_size(len(page))})")
     if results.hosts:
         say(f"the page needs the network: widgets load code or styles from {', '.join(results.hosts)}")
     if results.has_failed:
         say(f"{name} failed; the page shows the error")
-    status = 1 if results.has_failed else 0
-    if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
-        # The page is written: a thread that the script left behind has nothing to wait for.
-        _leave_after(_GRACE_S, stderr, status)()
-    return status
+    return 1 if results.has_failed else 0
 
 
 def _tell_progress(kernel: Kernel, name: str, done: threading.Event, say: Callable[[str], None]) -> None:

@@ -49,7 +49,10 @@ _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 _ESCAPES: Final = {"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """What JSON in a script element must not hold: the beginning of an end tag or a comment, and what was no JavaScript
 once. All three stand in strings only, where an escape means the same."""
-_ESCAPED: Final = re.compile("|".join(_ESCAPES))
+
+_PIECE_CHARACTERS: Final = 60_000
+"""Longer data goes on in further elements. WebKit cuts an element's text at 65,536 characters and then looks at all of
+it again with each piece: 40 MB in one element took it more than a minute, in many it takes seconds."""
 
 _HOST: Final = r"https?://([\w.:\[\]-]+)"
 _CODE_FROM: Final = re.compile(rf"""\b(?:from|import)\s*\(?\s*["'`]{_HOST}""")
@@ -254,23 +257,35 @@ def _policy(boot: str, *, allows_network: bool) -> str:
 
 
 def _data_elements(results: Results, client: Path) -> Iterator[str]:
-    yield _data_element('id="rdit-client"', _json(list(client_modules(client).items())))
-    yield _data_element('id="rdit-modules"', _json(list(results.modules.items())))
+    # In one piece: what joins it is as simple as can be.
+    yield _element('id="rdit-client"', _escaped(_json(list(client_modules(client).items()))))
+    yield from _pieces('id="rdit-modules"', _json(list(results.modules.items())))
     for frame in results.frames:
         if isinstance(frame, str):
-            yield _data_element('data-rdit-frame="json"', frame)
+            yield from _pieces('data-rdit-frame="json"', frame)
         else:
-            yield _data_element('data-rdit-frame="base64"', base64.b64encode(frame).decode())
-    yield _data_element('id="rdit-events"', f"[{','.join(event.decode() for event in results.events)}]")
+            yield from _pieces('data-rdit-frame="base64"', base64.b64encode(frame).decode())
+    yield from _pieces('id="rdit-events"', f"[{','.join(event.decode() for event in results.events)}]")
 
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _data_element(attribute: str, text: str) -> str:
-    escaped = _ESCAPED.sub(lambda found: _ESCAPES[found[0]], text)
-    return f'    <script type="application/json" {attribute}>{escaped}</script>'
+def _pieces(attribute: str, text: str) -> Iterator[str]:
+    escaped = _escaped(text)
+    for start in range(0, len(escaped), _PIECE_CHARACTERS):
+        yield _element("data-rdit-more" if start else attribute, escaped[start : start + _PIECE_CHARACTERS])
+
+
+def _element(attribute: str, data: str) -> str:
+    return f'    <script type="application/json" {attribute}>{data}</script>'
+
+
+def _escaped(text: str) -> str:
+    for letter, escape in _ESCAPES.items():
+        text = text.replace(letter, escape)
+    return text
 
 
 # The file.
@@ -318,13 +333,15 @@ def write_page(target: Path, page: bytes) -> None:
 def standard_output_kept() -> Iterator[BinaryIO]:
     """Give standard output for the page alone: whatever the script, or a process of its own, prints goes to stderr."""
     sys.stdout.flush()
-    with os.fdopen(os.dup(1), "wb") as kept:
-        os.dup2(2, 1)
-        try:
-            yield kept
-        finally:
-            sys.stdout.flush()
-            os.dup2(kept.fileno(), 1)
+    kept = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    try:
+        yield kept
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept.fileno(), 1)
+        with contextlib.suppress(OSError):  # what could not be written has been said
+            kept.close()
 
 
 def human_size(size_bytes: int) -> str:

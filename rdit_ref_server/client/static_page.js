@@ -2,13 +2,26 @@
  * The page that `rdit export` writes: results as they were, widgets as far as their own code goes.
  *
  * All that it shows is in the document, in script elements of data: frames with the state of the widgets
- * (`data-rdit-frame`, base64 where they are bytes), the text of the widgets' modules, the events of the run.
+ * (`data-rdit-frame`, base64 where they are bytes), the text of the widgets' modules, the events of the run. What is long
+ * goes on in elements with `data-rdit-more`.
  */
 
 import { decodeBase64 } from "./binary.js";
 import { noticeOf, violationNotice } from "./notices.js";
 import { createResults } from "./results.js";
 import { createStatic } from "./static.js";
+
+/** @param {Element} element @returns {string} its text, with what goes on in the elements behind it */
+function textOf(element) {
+  const pieces = [];
+  /** @type {Element | null} */
+  let piece = element;
+  do {
+    pieces.push(piece.textContent ?? "");
+    piece = piece.nextElementSibling;
+  } while (piece?.hasAttribute("data-rdit-more"));
+  return pieces.join("");
+}
 
 /**
  * Brings the page to life; its elements are those of `static.html`.
@@ -20,15 +33,15 @@ export function startStaticPage({ window = globalThis.window, importModule } = {
   const document = window.document;
   const html = document.documentElement;
   /** @param {string} id */
-  const textOf = (id) => document.getElementById(id)?.textContent ?? "null";
+  const dataOf = (id) => JSON.parse(textOf(/** @type {Element} */ (document.getElementById(id))));
 
   const frames = [...document.querySelectorAll("script[data-rdit-frame]")].map((element) => {
-    const text = element.textContent ?? "";
+    const text = textOf(element);
     return element.getAttribute("data-rdit-frame") === "base64" ? decodeBase64(text) : text;
   });
-  const modules = new Map(/** @type {[string, string][]} */ (JSON.parse(textOf("rdit-modules"))));
+  const modules = new Map(/** @type {[string, string][]} */ (dataOf("rdit-modules")));
   /** @type {(import("./outputs.js").ExecutionEvent & { kind: string, status?: string })[]} */
-  const events = JSON.parse(textOf("rdit-events"));
+  const events = dataOf("rdit-events");
 
   const connection = createStatic({ frames, modules });
   const results = createResults({

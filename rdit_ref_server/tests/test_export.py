@@ -49,11 +49,16 @@ class Document(HTMLParser):
     def __init__(self, page):
         super().__init__()
         self.tags = []
-        self.data = {}
-        self.frames = []
-        self.policy = self.marker = self.title = ""
+        self.policy = self.text = self.title = ""
         self._open = {}
+        self._texts = []
         self.feed(page.decode())
+        self.data = {given["id"]: json.loads("".join(texts)) for given, texts in self._texts if "id" in given}
+        self.frames = [
+            "".join(texts) if given["data-rdit-frame"] == "json" else base64.b64decode("".join(texts))
+            for given, texts in self._texts
+            if "data-rdit-frame" in given
+        ]
 
     def handle_starttag(self, tag, attributes):
         self._open = {"tag": tag, **dict(attributes)}
@@ -62,14 +67,13 @@ class Document(HTMLParser):
             self.policy = self._open["content"]
 
     def handle_data(self, text):
-        if "data-rdit-frame" in self._open:
-            is_text = self._open["data-rdit-frame"] == "json"
-            self.frames.append(text if is_text else base64.b64decode(text))
+        if "data-rdit-more" in self._open:
+            self._texts[-1][1].append(text)
         elif self._open.get("type") == "application/json":
-            self.data[self._open["id"]] = json.loads(text)
-        elif self._open.get("tag") == "title":
-            self.title += text
-        self.marker += text
+            self._texts.append((self._open, [text]))
+        else:
+            self.title += text if self._open.get("tag") == "title" else ""
+            self.text += text
 
     def handle_endtag(self, tag):
         self._open = {}
@@ -131,7 +135,7 @@ def test_only_our_own_script_runs_by_itself_and_the_policy_names_it():
 
 def test_the_page_says_that_python_is_not_there_when_it_was_made_and_of_what():
     page = page_of(Results([], [], {}, [], False), script_name="plot & co.py", title="Sales")
-    marker = " ".join(page.marker.split())
+    marker = " ".join(page.text.split())
     assert "Python is not there. This is plot & co.py as it ran on 2026-05-04 at 01:30 UTC;" in marker
     assert "network" not in marker.partition("widgets do only")[2].partition("Results")[0]
     assert page.title == "Sales"
@@ -166,7 +170,7 @@ import math, anywidget, traitlets
 class Values(anywidget.AnyWidget):
     _esm = "export default { render() {} } // </script>"
     data = traitlets.Bytes(bytes(range(256))).tag(sync=True)
-    large = traitlets.Bytes(bytes(3_000_000)).tag(sync=True)
+    large = traitlets.Bytes(bytes(1_500_000)).tag(sync=True)
     numbers = traitlets.List([math.nan, math.inf, -math.inf, -0.0]).tag(sync=True)
     text = traitlets.Unicode("</script>\\u2028").tag(sync=True)
 
@@ -180,7 +184,7 @@ values.text = "last"
     page = page_of(results)
     first, *others = page.widgets().values()
     assert first["data"] == bytes(range(256))
-    assert first["large"] == bytes(3_000_000)
+    assert first["large"] == bytes(1_500_000)
     nan, infinity, minus_infinity, minus_zero = first["numbers"]
     assert math.isnan(nan)
     assert (infinity, minus_infinity) == (math.inf, -math.inf)
@@ -191,6 +195,22 @@ values.text = "last"
     widget = next(event for event in page.data["rdit-events"] if event["kind"] == "widget")
     assert widget["widget_id"] in page.widgets()
     assert "model" not in widget
+
+
+def test_long_data_comes_in_pieces_that_make_the_whole():
+    text = "<\u2028long" * 50_000
+    frame = json.dumps({"type": "sync", "frame": 1, "rev": 1, "text": text})
+    event = json.dumps({"kind": "stream", "text": text}).encode()
+    built = build_page(
+        Results([event], [frame, frame.encode()], {"a": text}, [], False), script_name="s.py", title="s.py", made=MADE
+    )
+    pieces = re.findall(rb'<script type="application/json" (?!id="rdit-client")[^>]*>([^<]*)</script>', built)
+    assert len(pieces) > 20
+    assert max(map(len, pieces)) < 65_536
+    page = Document(built)
+    assert [json.loads(frame)["text"] for frame in page.frames] == [text, text]
+    assert page.data["rdit-modules"] == [["a", text]]
+    assert page.data["rdit-events"][0]["text"] == text
 
 
 def test_the_events_are_those_of_the_run(ran):
@@ -231,7 +251,7 @@ Far()
     assert results.hosts == hosts
     page = page_of(results)
     assert ("https:" in page.policy) == bool(hosts)
-    assert all(f"from {host}: it needs the network" in page.marker for host in hosts)
+    assert all(f"from {host}: it needs the network" in page.text for host in hosts)
     assert "https:" in page_of(results, allow_network=True).policy
 
 
@@ -344,6 +364,18 @@ def test_a_full_disk_is_said(exported):
     status, _, stderr = exported("1\n", output="/dev/full")
     assert status == 2
     assert stderr.endswith("rdit export: error: cannot write /dev/full: No space left on device\n")
+
+
+def test_a_reader_that_goes_away_is_said(tmp_path):
+    (tmp_path / "script.py").write_text("1\n")
+    process = subprocess.Popen(
+        [*RUN, "script.py", "-o", "-"], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    stderr = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(PATIENCE_S) == 2
+    assert stderr == "rdit: running script.py\nrdit export: error: cannot write -: Broken pipe\n"
 
 
 def test_a_missing_script_and_missing_arguments_are_said(tmp_path, capsys, monkeypatch):

@@ -24,12 +24,15 @@ function page(events, widgets = {}, esm = WIDGET) {
   const open = Object.entries(widgets).map(([id, values]) => ({ ...opened(id, values), esm_url: "/esm/w.js" }));
   const frame = encodeFrame({ type: "sync", frame: 1, rev: 50, open });
   const [kind, text] = typeof frame === "string" ? ["json", frame] : ["base64", encodeBase64(frame)];
-  const data = [
-    `<script type="application/json" id="rdit-modules">${json([["/esm/w.js", esm]])}</script>`,
-    `<script type="application/json" data-rdit-frame="${kind}">${text}</script>`,
-    `<script type="application/json" id="rdit-events">${json(events)}</script>`,
-  ];
-  const html = HTML.replace("{{data}}", () => data.join("")).replaceAll(/\{\{(\w+)\}\}/g, "$1");
+  /** In two pieces, as long data is. @param {string} attribute @param {string} data */
+  const element = (attribute, data) =>
+    `<script type="application/json" ${attribute}>${data.slice(0, 9)}</script>\n` +
+    `<script type="application/json" data-rdit-more>${data.slice(9)}</script>\n`;
+  const data =
+    element('id="rdit-modules"', json([["/esm/w.js", esm]])) +
+    element(`data-rdit-frame="${kind}"`, text) +
+    element('id="rdit-events"', json(events));
+  const html = HTML.replace("{{data}}", () => data).replaceAll(/\{\{(\w+)\}\}/g, "$1");
   const { window, document } = fakePage(html);
   return { window: /** @type {any} */ (window), document, ...startStaticPage({ window, ...fakeImports() }) };
 }

@@ -2,7 +2,8 @@
  * The page that `rdit export` writes: results as they were, widgets as far as their own code goes.
  *
  * All that it shows is in the document, in script elements of data: frames with the state of the widgets
- * (`data-rdit-frame`, base64 where they are bytes), the text of the widgets' modules, the events of the run.
+ * (`data-rdit-frame`, base64 where they are bytes), the text of the widgets' modules, the events of the run. What is long
+ * goes on in elements with `data-rdit-more`.
  */
 /**
  * Brings the page to life; its elements are those of `static.html`.
