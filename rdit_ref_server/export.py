@@ -126,7 +126,7 @@ def _take(kernel: Kernel) -> Results:
     modules: dict[str, str] = {}
     hosts: set[str] = set()
     for widget_id in manager:
-        with contextlib.suppress(ValueError):  # it has no module, or a thread has just closed it
+        with contextlib.suppress(ValueError, TypeError):  # it has no module, or a thread has just closed it
             code = msgspec.json.decode(manager.encode_serialized(widget_id), type=_Code)
             hosts |= _hosts_of(code.esm, _CODE_FROM)
             if isinstance(code.css, str):

@@ -52,6 +52,7 @@ class Document(HTMLParser):
         self.policy = self.text = self.title = ""
         self._open = {}
         self._texts = []
+        self.raw = []
         self.feed(page.decode())
         self.data = {given["id"]: json.loads("".join(texts)) for given, texts in self._texts if "id" in given}
         self.frames = [
@@ -67,6 +68,8 @@ class Document(HTMLParser):
             self.policy = self._open["content"]
 
     def handle_data(self, text):
+        if self._open.get("type") == "application/json":
+            self.raw.append(text)
         if "data-rdit-more" in self._open:
             self._texts[-1][1].append(text)
         elif self._open.get("type") == "application/json":
@@ -124,6 +127,8 @@ def test_no_text_gets_out_of_its_place(text):
     assert page.data["rdit-modules"] == [[text, text]]
     assert json.loads(page.frames[0])["close"] == [[text, 1]]
     assert page.title.replace("\r\n", "\n") == text.replace("\r\n", "\n")
+    # To a browser `<!--<script>` in a script begins what this parser does not know of.
+    assert not any(letter in data for letter in "<\u2028\u2029" for data in page.raw)
 
 
 def test_only_our_own_script_runs_by_itself_and_the_policy_names_it():
@@ -131,6 +136,10 @@ def test_only_our_own_script_runs_by_itself_and_the_policy_names_it():
     assert re.fullmatch(r"default-src 'none'; script-src 'sha256-[\w+/]+=' blob: 'unsafe-eval'; .*", page.policy)
     assert "http" not in page.policy
     assert "'unsafe-inline'" not in page.policy.split(";")[1]
+    for name in ("static_boot.js", "page.css"):
+        # They are written into the page as they are.
+        text = (CLIENT / name).read_text(encoding="utf-8")
+        assert not re.search(r"</|<!--|<script|\r", text)
 
 
 def test_the_page_says_that_python_is_not_there_when_it_was_made_and_of_what():
