@@ -70,7 +70,7 @@ class Document(HTMLParser):
     def handle_data(self, text):
         if self._open.get("type") == "application/json":
             self.raw.append(text)
-        if "data-rdit-more" in self._open:
+        if "data-rdit-more" in self._open or (self._texts and self._texts[-1][0] is self._open):
             self._texts[-1][1].append(text)
         elif self._open.get("type") == "application/json":
             self._texts.append((self._open, [text]))
