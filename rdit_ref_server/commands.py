@@ -1,12 +1,13 @@
-"""`rdit serve`: run a script, show its widgets in a page.
+"""`rdit serve`: run a script, show its widgets in a page. `rdit export`: write such a page, without Python behind it.
 
-The main thread is the kernel; the web server lives in a side thread (see `kernel`). The ready line is the one place
-where the token is printed.
+The main thread is the kernel (see `kernel`). With `rdit serve` the web server lives in a side thread, and the ready
+line is the one place where the token is printed. What an exported page is made of is said in `export`.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import ipaddress
 import logging
 import os
@@ -18,9 +19,9 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Final, NoReturn, TextIO
+from typing import BinaryIO, Final, NoReturn, TextIO
 from urllib.parse import quote, urlsplit
 
 import uvicorn
@@ -29,6 +30,7 @@ from starlette.types import ASGIApp
 from rdit_core import Limits, origin_of
 
 from .app import create_app
+from .export import build_page, check_target, human_size, run_to_end, standard_output_kept, write_page
 from .kernel import Kernel
 from .log import EventLog
 from .prefix import UnderPrefix, is_prefix
@@ -39,6 +41,7 @@ from .streams import terminal_only
 from .websocket import FRAME_HEADROOM
 
 PROGRAM: Final = "rdit serve"
+EXPORT_PROGRAM: Final = "rdit export"
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8765
 
@@ -47,6 +50,12 @@ _GRACE_S: Final = 3.0
 
 _CLOSE_S: Final = 2
 """How long open connections may take to end."""
+
+_PROGRESS_S: Final = 5.0
+"""A script that takes longer is heard of this often."""
+
+_INTERRUPTED: Final = 130
+"""What shells say of a command that Ctrl-C ended."""
 
 _EXAMPLES: Final = """\
 examples:
@@ -67,6 +76,23 @@ Top-level expressions of the script are displayed, as in a notebook; end one wit
 the server runs. Ctrl-C ends it.
 """
 
+_EXPORT_EXAMPLES: Final = """\
+examples:
+  rdit export report.py -o report.html       run it, write what it shows as one file
+  rdit export report.py -o report.html --title "Sales in May"
+  rdit export plot.py -o a.html -- a.csv     sys.argv is ['plot.py', 'a.csv'] in the script
+  rdit export report.py -o - | gzip > report.html.gz
+                                             the page to standard output; what the script prints goes to stderr
+  rdit export map.py -o map.html --allow-network
+                                             for widgets that fetch data while they are used, as maps do
+
+The file needs no server and no Python: it opens from disk. Outputs are those of the run; widgets do what their own code
+does in the browser, from the state that they had when the script was done.
+
+Exit status: 0; 1 when the script failed (the page is written all the same, and shows the error); 2 when no page could
+be written; 130 after Ctrl-C.
+"""
+
 
 def serve(argv: Sequence[str]) -> int:
     """Run the command; returns the process's exit status: 0 after Ctrl-C or SIGTERM, 2 when it could not start."""
@@ -82,7 +108,7 @@ def serve(argv: Sequence[str]) -> int:
 def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     limits = Limits()
     port = listener.getsockname()[1]
-    public_origin, prefix = (None, "") if options.public_url is None else _split(options.public_url)
+    public_origin, prefix = (None, "") if options.public_url is None else _split_url(options.public_url)
     rules = AccessRules.for_address(
         options.host,
         port,
@@ -133,6 +159,85 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     return 0
 
 
+def export(argv: Sequence[str]) -> int:
+    """Run the command; returns the process's exit status, which `_EXPORT_EXAMPLES` explains."""
+    try:
+        options = _parse_export(argv)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 2
+    status, stderr = 2, sys.stderr
+    try:
+        with standard_output_kept() if options.output == "-" else nullcontext() as stdout:
+            status = _export(options, stdout)
+    finally:
+        if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+            # A thread that the script left behind has nothing to wait for.
+            _leave_after(_GRACE_S, stderr, status)()
+    return status
+
+
+def _export(options: argparse.Namespace, stdout: BinaryIO | None) -> int:
+    name = options.script.name
+    stderr = sys.stderr  # While the script runs, what is written to `sys.stderr` is a result of the script's.
+
+    def say(text: str) -> None:
+        print(f"rdit: {text}", file=stderr, flush=True)
+
+    done = threading.Event()
+
+    def tell_progress(kernel: Kernel) -> None:
+        watch = threading.Thread(
+            target=_tell_progress, args=(kernel, name, done, say), name="rdit-progress", daemon=True
+        )
+        watch.start()
+
+    say(f"running {name}")
+    try:
+        results = run_to_end(
+            Script(options.script, tuple(options.arguments)),
+            on_start=tell_progress,
+            on_interrupt=_leave_after(_GRACE_S, stderr, _INTERRUPTED),
+        )
+    finally:
+        done.set()
+    if results is None:
+        say("interrupted; no page was written")
+        return _INTERRUPTED
+    page = build_page(
+        results,
+        script_name=name,
+        title=options.title or name,
+        made=datetime.datetime.now(datetime.timezone.utc),
+        allow_network=options.allow_network,
+    )
+    try:
+        if stdout is not None:
+            stdout.write(page)
+            stdout.flush()
+        else:
+            write_page(Path(options.output), page)
+    except OSError as error:
+        print(f"{EXPORT_PROGRAM}: error: cannot write {options.output}: {error.strerror or error}", file=stderr)
+        return 2
+    say(f"wrote {'the page' if stdout else options.output} ({human_size(len(page))})")
+    if results.hosts:
+        say(f"the page needs the network: widgets load code or styles from {', '.join(results.hosts)}")
+    if results.has_failed:
+        say(f"{name} failed; the page shows the error")
+    return 1 if results.has_failed else 0
+
+
+def _tell_progress(kernel: Kernel, name: str, done: threading.Event, say: Callable[[str], None]) -> None:
+    began_s = time.monotonic()
+    last_id, place = 0, ""
+    while not done.wait(_PROGRESS_S):
+        for event in kernel.log.read(last_id)[0]:
+            last_id = event.id
+            if event.kind == "statement":
+                place = f" at line {event.fields['lineno']}"
+        say(f"{name} is{place} after {time.monotonic() - began_s:.0f} s")
+
+
 def _web_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     """The web server as this command runs it, not started yet."""
     return uvicorn.Server(
@@ -151,11 +256,17 @@ def _web_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     )
 
 
+def _split_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Our own arguments, and those of the script, which follow `--`."""
+    own = list(argv)
+    if "--" not in own:
+        return own, []
+    cut = own.index("--")
+    return own[:cut], own[cut + 1 :]
+
+
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    own, arguments = list(argv), []
-    if "--" in own:
-        cut = own.index("--")
-        own, arguments = own[:cut], own[cut + 1 :]
+    own, arguments = _split_arguments(argv)
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Run a Python script and show its results and widgets, live, in a page.",
@@ -201,12 +312,47 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def _parse_export(argv: Sequence[str]) -> argparse.Namespace:
+    own, arguments = _split_arguments(argv)
+    parser = argparse.ArgumentParser(
+        prog=EXPORT_PROGRAM,
+        description="Run a Python script and write what it shows, results and widgets, as one HTML file.",
+        epilog=_EXPORT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        usage=f"{EXPORT_PROGRAM} SCRIPT.py -o PAGE.html [options] [-- ARGS...]",
+    )
+    parser.add_argument("script", metavar="SCRIPT.py", type=Path, help="the script; what follows -- are its arguments")
+    parser.add_argument(
+        "-o", "--output", metavar="PAGE.html", required=True, help="the file to write; - for standard output"
+    )
+    parser.add_argument("--title", help="title of the page (default: the script's name)")
+    parser.add_argument(
+        "--allow-network",
+        action="store_true",
+        help="let widgets load from the network (default: only where their code or style is said to come from there)",
+    )
+    options = parser.parse_args(own)
+    options.arguments = arguments
+    _check_script(options.script, EXPORT_PROGRAM)
+    if options.output != "-":
+        try:
+            check_target(Path(options.output))
+        except OSError as error:
+            _fail(f"cannot write {options.output}: {error.strerror}", EXPORT_PROGRAM)
+    return options
+
+
+def _check_script(script: Path, program: str) -> None:
+    if not script.is_file():
+        _fail(f"{script} is a directory" if script.is_dir() else f"no such file: {script}", program)
+    if not os.access(script, os.R_OK):
+        _fail(f"cannot read {script}", program)
+
+
 def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> None:
     """Say in one line what is wrong with the arguments, or fill in what was left out."""
-    if not options.script.is_file():
-        _fail(f"{options.script} is a directory" if options.script.is_dir() else f"no such file: {options.script}")
-    if not os.access(options.script, os.R_OK):
-        _fail(f"cannot read {options.script}")
+    _check_script(options.script, PROGRAM)
     if not 0 <= options.port <= 65535:
         refuse("--port must be 0 to 65535")
     for origin in options.allow_origin:
@@ -257,21 +403,21 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _fail(reason: str) -> NoReturn:
-    print(f"{PROGRAM}: error: {reason}", file=sys.stderr)
+def _fail(reason: str, program: str = PROGRAM) -> NoReturn:
+    print(f"{program}: error: {reason}", file=sys.stderr)
     raise SystemExit(2)
 
 
 def _is_public_url(url: str) -> bool:
     try:
-        origin, prefix = _split(url)
+        origin, prefix = _split_url(url)
     except ValueError:
         return False
     is_origin = origin_of(origin) is not None and origin.lower().startswith(("http:", "https:"))
     return is_origin and (not prefix or is_prefix(prefix)) and not {"?", "#"} & set(url)
 
 
-def _split(public_url: str) -> tuple[str, str]:
+def _split_url(public_url: str) -> tuple[str, str]:
     """The origin of an address, and its path without the slash at the end."""
     parts = urlsplit(public_url)
     return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
@@ -319,7 +465,7 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _leave_after(seconds: float, stderr: TextIO) -> Callable[[], None]:
+def _leave_after(seconds: float, stderr: TextIO, status: int = 0) -> Callable[[], None]:
     """Make what ends the process when user code (or a thread of it) does not let it end."""
 
     def leave() -> None:
@@ -327,7 +473,7 @@ def _leave_after(seconds: float, stderr: TextIO) -> Callable[[], None]:
         with suppress(OSError, ValueError):
             stderr.write("rdit: the script does not stop; leaving it\n")
             stderr.flush()
-        os._exit(0)
+        os._exit(status)
 
     # A daemon: when all is well the process ends before it wakes up.
     return lambda: threading.Thread(target=leave, name="rdit-leave", daemon=True).start()
