@@ -33,7 +33,6 @@ import msgspec
 
 from ._transitions import PAGE_STATES, ClientState, ClientStep, client_step
 from .base_client import EditRefused, OutputReceived
-from .base_server import SlotKey
 from .client_events import (
     FrameIgnored,
     MessageLost,
@@ -69,6 +68,7 @@ from .messages import (
     Welcome,
 )
 from .model import Profile, WidgetModel, copy_structure, same_value
+from .slots import SlotKey
 
 _CONNECTED: Final = frozenset({"hello_sent", "syncing", "live"})
 _LISTENING: Final = _CONNECTED | {"idle", "connecting"}

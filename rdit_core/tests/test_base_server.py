@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from rdit_core import BaseServerConnection, Limits, UnknownWidget, WriteRefused
 from rdit_core.base_server import _MAX_EVENTS
+from rdit_core.encoding import EncodedValue
 from rdit_core.events import FrameRefused, UpdateReceived
 from rdit_core.messages import Output
+from rdit_core.slots import Slot
 
 
 class Core:
@@ -31,8 +33,9 @@ class Core:
             raise UnknownWidget(message.widget_id)
         self.slots[key] = json.dumps(self.trait(message.value)).encode()
 
-    def slot_value(self, widget_id, property):
-        return self.slots.get((widget_id, property))
+    def find_slot(self, widget_id, property):
+        value = self.slots.get((widget_id, property))
+        return Slot(EncodedValue(value), 1) if value is not None else None
 
     def disconnected(self, connection):
         self.gone.append(connection)
