@@ -33,7 +33,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from .encoding import encode_value
+from .encoding import EncodedValue, encode_value
 from .errors import RemoteProtocolError, UnknownWidget, WriteRefused
 from .events import ConnectionEvent, FrameRefused, UpdateReceived
 from .frames import decode_client_message, encode_message
@@ -211,13 +211,13 @@ class BaseServerConnection:
         with self._core.lock:
             while self._replies and self._replies[0].message is not None:
                 messages.append(self._replies.popleft().message)  # type: ignore[arg-type]  # checked in the line above
-            pushes = [moment.slots for moment in self._outbox.moments]
-            if self._dirty:
-                pushes.append(self._present(self._dirty))
-            for slots in pushes:
-                for key, slot in slots.items():
-                    messages.append(WidgetUpdate(*key, msgspec.Raw(slot.value.base)))
-                    self._pushed.add(key)
+            for moment in self._outbox.moments:
+                for key, slot in moment.slots.items():
+                    self._push(key, slot, messages)
+            for key in self._dirty:
+                present = self._core.find_slot(*key)
+                if present is not None:
+                    self._push(key, present, messages)
             self._outbox.clear()
             messages.extend(self._outputs)
             self._outputs.clear()
@@ -255,11 +255,16 @@ class BaseServerConnection:
         """
         return self._outbox.change(changes) if self.is_open else ()
 
-    def _keep(self, keys: Iterable[SlotKey]) -> Moment:
-        return Moment(self._present(keys))
+    def change_one(self, key: SlotKey, before: EncodedValue, after: EncodedValue) -> Sequence[SlotKey]:
+        """`change` of one slot, for the many that come one by one."""
+        return self._outbox.change_one(key, before, after) if self.is_open else ()
 
-    def _present(self, keys: Iterable[SlotKey]) -> dict[SlotKey, Slot]:
-        return {key: slot for key in keys if (slot := self._core.find_slot(*key)) is not None}
+    def _keep(self, keys: Iterable[SlotKey]) -> Moment:
+        return Moment({key: slot for key in keys if (slot := self._core.find_slot(*key)) is not None})
+
+    def _push(self, key: SlotKey, slot: Slot, messages: list[BaseServerMessage]) -> None:
+        messages.append(WidgetUpdate(*key, msgspec.Raw(slot.value.base)))
+        self._pushed.add(key)
 
     def forget(self, widget_id: str) -> None:
         """A widget is gone: nothing of it is pushed any more. Call with the lock held."""

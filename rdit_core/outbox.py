@@ -126,6 +126,15 @@ class Outbox:
                 dirty[key] = dirty.pop(key)  # To the end, so that an update in parts gets on.
         return lost
 
+    def change_one(self, key: SlotKey, before: EncodedValue, after: EncodedValue) -> Sequence[SlotKey]:
+        """`change` of one slot, for the many that come one by one; not between parts."""
+        dirty = self.dirty
+        if key not in dirty:
+            dirty[key] = before
+        elif self._returned or ((told := dirty[key]) is not None and (told == after or after == _NULL)):
+            return self.change(((key, before, after),))
+        return ()
+
     def _is_return(self, key: SlotKey, after: EncodedValue) -> bool:
         told = self.dirty.get(key) or self.in_parts.get(key)
         return told is not None and (told == after or after == _NULL)
@@ -163,8 +172,9 @@ class Outbox:
     def all_told(self) -> None:
         """Nothing is dirty any more."""
         self.dirty.clear()
-        self.in_parts.clear()
-        self._returned.clear()
+        if self.in_parts or self._returned:
+            self.in_parts.clear()
+            self._returned.clear()
 
     def moment_told(self) -> None:
         """The first moment was sent, and all of it."""
@@ -185,7 +195,8 @@ class Outbox:
         return was_news
 
     def clear(self) -> None:
-        """The connection is over."""
+        """Nothing is owed any more."""
         self.all_told()
-        self.moments.clear()
-        self._size_bytes = 0
+        if self.moments:
+            self.moments.clear()
+            self._size_bytes = 0

@@ -452,6 +452,14 @@ class ServerConnection:
             changes = [(key, None, value) for key, _, value in changes]
         return self._outbox.change(changes, is_in_parts=self._parts_left is not None)
 
+    def change_one(self, key: SlotKey, before: EncodedValue, after: EncodedValue) -> Sequence[SlotKey]:
+        """`change` of one slot, for the many that come one by one."""
+        if self._parts_left is not None or self.state != "live":
+            return self.change([(key, before, after)])
+        if key[0] in self._known and key[0] not in self._opens:
+            return self._outbox.change_one(key, before, after)
+        return ()
+
     def _keep(self, keys: Iterable[SlotKey]) -> Moment:
         """What would go now if it could."""
         opens: dict[str, Description] = {}

@@ -249,7 +249,16 @@ class Store:
             slot = hosted.slots.get(name)
             if slot is not None and slot.value == encoded:
                 return
-            if self.connections:
+            if not self.connections:
+                pass
+            elif slot is not None and len(hosted.ids) == 1:
+                origin, key = self.writes.origin, (hosted.ids[0], name)
+                for connection in self.connections.values():
+                    if origin is None or connection is not origin[0] or key != origin[1]:
+                        woken[connection] = None
+                        if swallowed := connection.change_one(key, slot.value, encoded):
+                            lost = swallowed
+            else:
                 lost = self._tell(hosted, {name: encoded}, woken)
             hosted.slots[name] = Slot(encoded, self.revisions.next())
         self._wake(woken)

@@ -52,6 +52,7 @@ import msgspec
 
 from rdit_core import Limits, WidgetManager
 from rdit_core.events import (
+    ChangesSwallowed,
     FrontEndFailed,
     HandlerFailed,
     MessageDropped,
@@ -364,6 +365,7 @@ class Kernel:
             manager.on("unserializable_value", self._on_value_skipped),
             manager.on("value_rounded", self._on_value_rounded),
             manager.on("message_dropped", self._on_message_dropped),
+            manager.on("changes_swallowed", self._on_changes_swallowed),
         ]
         manager.install()
         # What the core logs we show where it happened; logged besides, it would be printed into the page.
@@ -551,6 +553,12 @@ class Kernel:
         sys.stderr.write(
             f"rdit: property {event.property!r} of widget {event.widget_id} has a value without a JSON form "
             f"({event.reason}); pages keep the one before\n"
+        )
+
+    def _on_changes_swallowed(self, event: ChangesSwallowed) -> None:
+        sys.stderr.write(
+            f"rdit: property {event.property!r} of widget {event.widget_id} is set and set back faster than a page "
+            "reads, which misses some of it\n"
         )
 
     def _on_message_dropped(self, event: MessageDropped) -> None:
