@@ -5,7 +5,7 @@ The adapter feeds frames in and drains frames out; it owns the socket, the clock
 - `receive_frame` must be called with every frame, in order, and `receive_eof` once when the socket is gone.
 - After either, after `handle_timeout`, and whenever `wakeup` was called, it should drain `frames_to_send` and send the
   frames in order. Draining only when the previous frames are sent is what bounds memory: what is not drained is kept as
-  "this slot is dirty", and an update that is overtaken is never built.
+  "this slot is dirty", and an update that is overtaken is never built, unless it was taken back (`outbox`).
 - When `next_deadline` has passed it must call `handle_timeout`.
 - While `is_congested` it should not read: the transport then holds the peer back, and memory stays bounded.
 

@@ -13,8 +13,10 @@ The adapter feeds frames in and drains frames out; it owns the socket, the clock
 a flush joins bytes that were encoded when the values were set.
 
 **The outbox is a set of slots**, never a list of changes: `_dirty` holds keys, and a `sync` that is cut reads the
-present values. So a slow reader costs what the state costs. How many frames may be under way is bounded by credit: the
-client acknowledges each, and a client that does not, without any progress of its transport, loses its connection.
+present values. So a slow reader costs what the state costs. What was set and taken back before it went out is kept, and
+goes first, within limits of its own (`outbox`): a *moment* is a `sync` that was cut early. How many frames may be under
+way is bounded by credit: the client acknowledges each, and a client that does not, without any progress of its
+transport, loses its connection.
 
 **Ack and changes.** A batch is acknowledged in a `sync` that is cut after the batch was applied, and a `sync` that is
 complete holds every slot that is dirty. So a client never sees the ack without the changes.

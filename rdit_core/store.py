@@ -249,17 +249,15 @@ class Store:
             slot = hosted.slots.get(name)
             if slot is not None and slot.value == encoded:
                 return
-            if not self.connections:
-                pass
-            elif slot is not None and len(hosted.ids) == 1:
+            if slot is None or len(hosted.ids) != 1:
+                lost = self._tell(hosted, {name: encoded}, woken)
+            else:
                 origin, key = self.writes.origin, (hosted.ids[0], name)
                 for connection in self.connections.values():
                     if origin is None or connection is not origin[0] or key != origin[1]:
                         woken[connection] = None
                         if swallowed := connection.change_one(key, slot.value, encoded):
-                            lost = swallowed
-            else:
-                lost = self._tell(hosted, {name: encoded}, woken)
+                            lost = [*lost, *swallowed]
             hosted.slots[name] = Slot(encoded, self.revisions.next())
         self._wake(woken)
         if lost:
