@@ -5,11 +5,13 @@ state costs. Alone, that would lose one thing: a slot that is set and set back b
 had been. Some widgets use a trait as a mailbox (`figure.message = text`, then `= None`), and in Jupyter each of the two
 sets reaches the page.
 
-**A pulse** is such a coming back: what stands was never told, and the slot is about to get the very value that the peer
-was told of it last. Or null, which is how a mailbox is emptied that began as something else: plotly's begin as `{}`.
-Then the present state of all that is dirty is kept as a *moment*, to be told as it is, before all that comes later. A
-moment is no more than an update that is cut early. It holds everything that is dirty and not the one slot, for what a
-mailbox says is often about other slots, and so each update that a peer gets is still a state that there was.
+**A pulse** is such a coming back: what stands was never told, and the slot, having changed once, is about to get the
+very value that the peer was told of it last. Or null, after however many changes: so a mailbox is emptied that began as
+something else (plotly's begin as `{}`). A run that comes round (`0, 1, ..., 99, 0, 1, ...`) is none, or a slow peer
+would see every round of an animation. Then the present state of all that is dirty is kept as a *moment*, to be told as
+it is, before all that comes later. A moment is no more than an update that is cut early. It holds everything that is
+dirty and not the one slot, for what a mailbox says is often about other slots, and so each update that a peer gets is
+still a state that there was.
 
 What came back is dirty again, behind its moment. When it leaves again it is kept too: after `m1, None, m2, None` a peer
 has been told four times, though both messages be one. From then on the slot is like any other, so `0, 1, 0, 2, 3, ...,
@@ -35,6 +37,9 @@ Change = tuple[SlotKey, EncodedValue | None, EncodedValue]
 """A slot that is about to change: its key, its present value if it has one, and the next one."""
 
 _NULL: Final = EncodedValue(b"null")
+
+_RUN: Final = EncodedValue(b"")
+"""Stands for what a peer was told last of a slot that has gone on since; equal to no value."""
 
 _OVERHEAD_BYTES: Final = 64
 """Counted for a slot beside its value."""
@@ -120,10 +125,13 @@ class Outbox:
                     lost = self._freeze(causes, is_begun=is_in_parts and not self.moments)
                     self._returned.update(returning)
         for key, before, _ in changes:
-            if key not in dirty:
-                dirty[key] = self.in_parts.get(key, before)
-            elif is_in_parts:
-                dirty[key] = dirty.pop(key)  # To the end, so that an update in parts gets on.
+            if key not in dirty and key not in self.in_parts:
+                dirty[key] = before
+                continue
+            told = dirty.pop(key) if is_in_parts and key in dirty else dirty.get(key)
+            if told is None:
+                told = self.in_parts.get(key)
+            dirty[key] = told and _RUN  # At the end, so that an update in parts gets on.
         return lost
 
     def change_one(self, key: SlotKey, before: EncodedValue, after: EncodedValue) -> Sequence[SlotKey]:
@@ -131,8 +139,10 @@ class Outbox:
         dirty = self.dirty
         if key not in dirty:
             dirty[key] = before
-        elif self._returned or ((told := dirty[key]) is not None and (told == after or after == _NULL)):
-            return self.change(((key, before, after),))
+        elif (told := dirty[key]) is not None or self._returned:
+            if self._returned or told == after or after == _NULL:
+                return self.change(((key, before, after),))
+            dirty[key] = _RUN
         return ()
 
     def _is_return(self, key: SlotKey, after: EncodedValue) -> bool:

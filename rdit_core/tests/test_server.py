@@ -1605,3 +1605,26 @@ def test_who_reads_slowly_misses_the_oldest_of_what_is_set_and_taken_back_and_th
     assert told == [ChangesSwallowed("w", "value")]
     assert caplog.text.count("w.value changes to and fro faster than a page reads") == 1
     assert [value for _, value in changes(peer.syncs())] == [0, 98, 0, 99, 0]
+
+
+def test_a_list_that_is_edited_in_place_to_and_fro_is_told_too_and_what_is_missed_is_named():
+    manager = small(max_moments=2)
+    counter = Counter(data=[0])
+    manager.register("w", counter)
+    peer = Peer(manager)
+    told = []
+    manager.on("changes_swallowed", told.append)
+    for _ in range(2):
+        counter.data.append(1)
+        manager.touch(counter, "data")
+        counter.data.pop()
+        manager.touch(counter, "data")
+    assert told == [ChangesSwallowed("w", "data")]
+    assert [value for _, value in changes(peer.syncs())] == [[0], [0, 1], [0]]
+
+
+def test_new_code_of_a_widget_that_a_page_does_not_show_is_not_told(manager, counter):
+    manager.register("other", Counter())
+    peer = Peer(manager, hello={"subscribe": ["other"]})
+    manager.store.commit(manager.store.find("w"), {"_esm": "export default { new: true }"})
+    assert peer.syncs() == []
