@@ -11,12 +11,12 @@ The browser's `aftermath.js` follows the same rules.
 
 from __future__ import annotations
 
-from .base_server import SlotKey
 from .client_edits import ClientEdits
 from .client_events import ClientEvents, Restarted, SessionExpired
 from .client_queue import Edit, Post, QueuedOp
 from .client_shown import ClientShown
 from .client_widgets import ClientWidgets, RemoteWidget, Touched
+from .slots import SlotKey
 
 
 class Aftermath:

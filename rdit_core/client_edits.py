@@ -18,7 +18,6 @@ from typing import Final
 
 import msgspec
 
-from .base_server import SlotKey
 from .client_events import ClientEvents
 from .client_queue import ClientQueue, Edit, Post, QueuedOp, SentBatch
 from .client_shown import ClientShown
@@ -27,6 +26,7 @@ from .encoding import EncodedValue
 from .frames import encode_frame
 from .limits import Limits
 from .messages import Batch, MsgOp, SetOp, WelcomeLimits
+from .slots import SlotKey
 
 _MAX_STRIKES: Final = 2
 _MAX_LAST_BATCHES: Final = 1_000

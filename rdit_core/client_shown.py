@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .base_server import SlotKey
 from .client_widgets import ClientWidgets
 from .encoding import EncodedValue, decode
 from .model import WidgetModel, copy_structure, same_value
+from .slots import SlotKey
 
 
 class ClientShown:

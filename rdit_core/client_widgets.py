@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .base_server import SlotKey
 from .encoding import EncodedValue
 from .messages import OpenedWidget
 from .model import Channel, ModelLookup, Profile, WidgetModel, copy_structure
+from .slots import SlotKey
 
 Touched = dict[SlotKey, EncodedValue | None]
 """Slots to look at when a `sync` is applied, and what an edit of ours that is settled with it had asked for."""

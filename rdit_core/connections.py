@@ -52,7 +52,7 @@ class Connections:
         self.instances: Final = store.instances
         self.describe: Final = store.describe
         self.slot: Final = store.slot
-        self.slot_value: Final = store.slot_value
+        self.find_slot: Final = store.find_slot
         self.closed_since: Final = store.closed_since
         self.changed_since: Final = store.changed_since
         self.pay_owed: Final = store.pay_owed

@@ -23,13 +23,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
-from .base_server import BaseServerConnection, SlotKey
+from .base_server import BaseServerConnection
 from .errors import UpdateCode, WriteRefused
 from .events import HandlerFailed, HostEvent, ObserverFailed, WriteWasRefused
 from .hosted import HostedWidget
 from .invoke import Commands
 from .messages import BadOp, MsgOp, Op, Reject, SetOp
 from .session import Session
+from .slots import SlotKey
 
 _log = logging.getLogger("rdit")
 

@@ -9,7 +9,15 @@ import traitlets
 from rdit_core import AccessRefused, LimitReached, Limits, UnknownWidget, WidgetManager, server
 from rdit_core.access import Verdict
 from rdit_core.encoding import EncodedValue
-from rdit_core.events import BatchReceived, Connected, Disconnected, FrameRefused, FrontEndFailed, Reported
+from rdit_core.events import (
+    BatchReceived,
+    ChangesSwallowed,
+    Connected,
+    Disconnected,
+    FrameRefused,
+    FrontEndFailed,
+    Reported,
+)
 from rdit_core.frames import encode_frame
 from rdit_core.messages import Error, Output, Ping, Pong, Sync
 from rdit_core.server import CLOSE_CODES, Closing
@@ -1409,3 +1417,210 @@ def test_frames_that_are_no_message_end_a_connection_only_in_a_row(peer, counter
     for _ in range(10):
         peer.raw("nonsense")
     assert peer.connection.closing == (4502, "bad_protocol")
+
+
+# What is set and taken back at once.
+
+
+def test_a_message_in_a_trait_is_told_in_syncs_of_their_own_that_acknowledge_and_know_no_more_than_they_hold(
+    manager, counter, peer
+):
+    rev = manager.revision
+    counter.label = "dirty"
+    for text in ("m1", "m2"):
+        counter.data = text
+        counter.data = None
+    syncs = peer.syncs()
+    assert [{name: value for _, _, name, value, _ in one.changes} for one in syncs] == [
+        {"label": "dirty", "data": "m1"},
+        {"data": None},
+        {"data": "m2"},
+        {"data": None},
+    ]
+    assert [one.rev for one in syncs] == [rev + 2, rev + 3, rev + 4, rev + 5]
+    assert not any(one.more for one in syncs)
+
+
+def test_changes_of_one_page_go_out_in_order_with_its_ack_and_its_verdicts_in_the_last(manager, counter, peer):
+    counter.observe(lambda change: setattr(counter, "label", ""), "label")
+    peer.batch(peer.op("label", "pressed"), peer.op("fixed", 1))
+    manager.apply_pending()
+    first, last = peer.syncs()
+    assert changes([first, last]) == [("label", "pressed"), ("label", "")]
+    assert (first.ack, first.rejects) == (0, [])
+    assert (last.ack, [one.code for one in last.rejects]) == (1, ["read_only"])
+
+
+def test_a_custom_message_comes_after_what_was_set_and_taken_back_before_it(manager, counter, peer):
+    counter.data = "m"
+    counter.data = None
+    manager.send(counter, "hello")
+    first, last = peer.syncs()
+    assert (first.msgs, [one.content for one in last.msgs]) == ([], ["hello"])
+
+
+def test_a_page_that_is_lost_after_a_past_state_comes_back_to_the_present_one(manager, counter, peer):
+    counter.data = "m"
+    counter.data = None
+    [sync] = peer.syncs(ack=False)[:1]
+    assert sync.changes[0][3] == "m"
+    peer.connection.receive_eof(0.0)
+    again = Peer(manager, hello={"resume": peer.resume(rev=sync.rev)})
+    assert again.welcome.resumed
+    assert changes(again.first) == [("data", None)]
+
+
+def test_what_was_set_and_taken_back_while_a_page_was_away_is_past(manager, counter, peer):
+    counter.value = 1
+    rev = peer.syncs()[-1].rev
+    peer.connection.receive_eof(0.0)
+    counter.data = "m"
+    counter.data = None
+    again = Peer(manager, hello={"resume": peer.resume(rev=rev)})
+    assert changes(again.first) == [("data", None)]
+
+
+def test_before_a_page_has_its_first_state_there_is_nothing_to_come_back_to(manager, counter, peer):
+    rev = peer.syncs()[-1].rev if peer.syncs() else manager.revision
+    peer.connection.receive_eof(0.0)
+    again = Peer(manager, hello=False)
+    again.say("hello", resume=peer.resume(rev=rev))
+    for text in ("m1", "m2"):
+        counter.data = text
+        counter.data = None
+    assert changes(again.syncs()) == [("data", None)]
+
+
+def test_a_widget_that_opened_before_a_past_state_comes_with_it_as_it_was(manager, counter, peer):
+    other = Counter(value=1)
+    manager.register("other", other)
+    counter.data = "m"
+    counter.data = None
+    other.value = 2
+    first, last = peer.syncs()
+    assert [one.widget_id for one in first.open] == ["other"]
+    assert first.open[0].props["value"][0] == 1
+    assert changes([first, last]) == [("data", "m"), ("data", None), ("value", 2)]
+    assert all(rev <= first.rev for _, rev in first.open[0].props.values())
+
+
+def test_of_a_widget_that_opened_and_closed_around_a_past_state_the_page_hears_nothing(manager, counter, peer):
+    manager.register("other", Counter())
+    counter.data = "m"
+    counter.data = None
+    manager.unregister("other")
+    syncs = peer.syncs()
+    assert [(one.open, one.close) for one in syncs] == [([], []), ([], [])]
+    counter.data = "m"
+    counter.data = None
+    manager.unregister("w")
+    [sync] = peer.syncs()
+    assert (sync.changes, len(sync.close)) == ([], 1)
+
+
+def test_slots_of_two_widgets_are_told_apart_and_what_a_page_does_not_show_is_not_told(manager, counter):
+    other = Counter()
+    manager.register("other", other)
+    peer = Peer(manager, hello={"subscribe": ["w"]})
+    manager.register("w2", counter)
+    other.data = "m"
+    other.data = None
+    with counter.hold_trait_notifications():
+        counter.value, counter.label = 1, "a"
+    counter.data = "m"
+    counter.data = None
+    syncs = peer.syncs()
+    assert {widget_id for one in syncs for widget_id, *_ in one.changes} == {"w"}
+    assert changes(syncs)[-2:] == [("data", "m"), ("data", None)]
+
+
+def test_a_past_state_beyond_a_frame_goes_in_parts_too():
+    manager = small(max_sync_bytes=1000)
+    widgets = {name: Counter() for name in "abc"}
+    for name, widget in widgets.items():
+        manager.register(name, widget)
+    peer = Peer(manager)
+    peer.syncs()
+    manager.register("d", Counter(label="d" * 2000))
+    for widget in widgets.values():
+        widget.label = "x" * 600
+    widgets["a"].data = "m"
+    widgets["a"].data = None
+    syncs = peer.syncs()
+    assert [one.more for one in syncs] == [True] * (len(syncs) - 2) + [False, False]
+    assert len({one.rev for one in syncs[:-1]}) == 1
+    assert syncs[-1].rev > syncs[0].rev
+    assert ("data", "m") in changes(syncs[:-1])
+    assert ("label", "d" * 2000) in changes(syncs[:-1])
+    assert changes(syncs[-1:]) == [("data", None)]
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_what_is_taken_back_between_two_parts_ends_them(name):
+    manager = small(max_sync_bytes=1000, max_sync_frames=1)
+    widgets = {name: Counter() for name in "ab"}
+    for widget_id, widget in widgets.items():
+        manager.register(widget_id, widget)
+    peer = Peer(manager)
+    peer.syncs()
+    for widget in widgets.values():
+        widget.label = "x" * 600
+    [first] = peer.syncs(ack=False)
+    assert first.more
+    # Of `a` the page has this text already, and holds it until the last part comes; of `b` it is still due.
+    widgets[name].label = ""
+    peer.say("sync_ack", frame=first.frame)
+    syncs = [first, *peer.syncs()]
+    assert [one.more for one in syncs] == [True, False, False]
+    assert [(widget_id, len(value)) for one in syncs for widget_id, _, _, value, _ in one.changes] == [
+        ("a", 600),
+        ("b", 600),
+        (name, 0),
+    ]
+
+
+def test_a_large_value_of_the_page_itself_is_not_sent_back_though_it_is_past(manager, counter, peer):
+    counter.observe(lambda change: setattr(counter, "label", ""), "label")
+    peer.batch(peer.op("label", "x" * 20_000))
+    manager.apply_pending()
+    first, last = peer.syncs()
+    assert [entry[2:5] for entry in first.same] == [("label", 1, 0)]
+    assert changes([first, last]) == [("label", "")]
+
+
+def test_who_reads_slowly_misses_the_oldest_of_what_is_set_and_taken_back_and_the_host_hears_of_it_once(caplog):
+    manager = small(max_moments=4, max_sync_frames=1)
+    counter = Counter()
+    manager.register("w", counter)
+    peer = Peer(manager)
+    told = []
+    manager.on("changes_swallowed", told.append)
+    for index in range(1, 100):
+        counter.value = index
+        counter.value = 0
+    assert told == [ChangesSwallowed("w", "value")]
+    assert caplog.text.count("w.value changes to and fro faster than a page reads") == 1
+    assert [value for _, value in changes(peer.syncs())] == [0, 98, 0, 99, 0]
+
+
+def test_a_list_that_is_edited_in_place_to_and_fro_is_told_too_and_what_is_missed_is_named():
+    manager = small(max_moments=2)
+    counter = Counter(data=[0])
+    manager.register("w", counter)
+    peer = Peer(manager)
+    told = []
+    manager.on("changes_swallowed", told.append)
+    for _ in range(2):
+        counter.data.append(1)
+        manager.touch(counter, "data")
+        counter.data.pop()
+        manager.touch(counter, "data")
+    assert told == [ChangesSwallowed("w", "data")]
+    assert [value for _, value in changes(peer.syncs())] == [[0], [0, 1], [0]]
+
+
+def test_new_code_of_a_widget_that_a_page_does_not_show_is_not_told(manager, counter):
+    manager.register("other", Counter())
+    peer = Peer(manager, hello={"subscribe": ["other"]})
+    manager.store.commit(manager.store.find("w"), {"_esm": "export default { new: true }"})
+    assert peer.syncs() == []

@@ -363,6 +363,24 @@ _ALL = (
         "I1 I2 I18",
         ("base_server:BaseServerConnection.handle_timeout", "self._dirty[key] = None", "pass"),
     ),
+    _bug(
+        "pulse_swallowed",
+        "What Python sets and takes back at once is never told.",
+        "I24",
+        ("outbox:Outbox.change", "if causes:", "if False:"),
+    ),
+    _bug(
+        "moment_is_now",
+        "A page that was told of a moment that is past comes back as if it knew what is present.",
+        "I1 I8 I9",
+        (f"{_SERVER}_cut", "rev = moment.rev if moment is not None else", "rev ="),
+    ),
+    _bug(
+        "moment_acknowledges",
+        "A moment that is past acknowledges what was done after it.",
+        "I9",
+        (f"{_SERVER}_cut", "self._sent_ack,", "session.ack,"),
+    ),
 )
 
 PLANTS = {plant.name: plant for plant in _ALL}
