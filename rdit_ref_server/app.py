@@ -19,7 +19,7 @@ from rdit_core import __version__
 from . import sse, websocket
 from .kernel import Kernel
 from .script import Script
-from .security import AccessRules, Gate, security_headers
+from .security import Gate, RulesNow, present, security_headers
 
 CLIENT: Final = Path(__file__).parent / "client"
 
@@ -34,13 +34,13 @@ class _File:
     media_type: str
 
 
-def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Path = CLIENT) -> Starlette:
+def create_app(kernel: Kernel, script: Script, rules: RulesNow, *, client: Path = CLIENT) -> Starlette:
     """Make the application. It is to be mounted at the root of its host.
 
     Args:
         kernel: which runs the script. Serving it (`Kernel.serve_forever` or `start`) is the caller's.
         script: what `/api/reset` runs anew; reading it again picks up edits.
-        rules: who may come.
+        rules: who may come, or what gives the rules that hold now, where a token can expire.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
             now.
     """
@@ -86,7 +86,7 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.
         body = {"code": "internal", "message": "The server failed; its own output says why."}
-        return JSONResponse(body, status_code=500, headers=dict(security_headers(None, rules)))
+        return JSONResponse(body, status_code=500, headers=dict(security_headers(None, present(rules))))
 
     return Starlette(
         routes=[

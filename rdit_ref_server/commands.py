@@ -7,6 +7,7 @@ where the token is printed.
 from __future__ import annotations
 
 import argparse
+import base64
 import ipaddress
 import logging
 import os
@@ -35,6 +36,7 @@ from .reload import Reloader
 from .script import Script
 from .security import AccessRules, is_token
 from .streams import terminal_only
+from .transport import BoundedWebSocket, bounded_http
 from .websocket import FRAME_HEADROOM
 
 PROGRAM: Final = "rdit serve"
@@ -133,10 +135,13 @@ def _web_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            ws="websockets-sansio",
+            http=bounded_http(limits.first_frame_s),
+            ws=BoundedWebSocket,
             ws_max_size=limits.max_frame_bytes * FRAME_HEADROOM,
             # Compressing costs more than it saves on the machine itself, and invites compression bombs elsewhere.
             ws_per_message_deflate=False,
+            # Nothing here goes by what a request says about where it came through.
+            proxy_headers=False,
             lifespan="off",
             access_log=False,
             log_config=None,
@@ -215,10 +220,11 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
     if options.token is not None and not is_token(options.token):
         refuse("--token must be 8 to 256 characters of A-Z a-z 0-9 . _ ~ -; to do without one, say --no-token")
     options.host = options.host or DEFAULT_HOST
-    if options.no_token and not _is_loopback(options.host):
+    # A forwarder leads here from where it listens itself.
+    open_at = options.public_url or (None if _is_loopback(options.host) else options.host)
+    if options.no_token and open_at is not None:
         print(
-            f"rdit: warning: anybody who can reach {options.host} can run code here: no token is asked for",
-            file=sys.stderr,
+            f"rdit: warning: anybody who can reach {open_at} can run code here: no token is asked for", file=sys.stderr
         )
     if not options.no_token and options.token is None:
         options.token = secrets.token_urlsafe(32)
@@ -316,11 +322,14 @@ def _leave_after(seconds: float, stderr: TextIO) -> Callable[[], None]:
 
 def _log_to(stderr: TextIO, token: str | None) -> None:
     """Send the web server's warnings to the real stderr, not into the page, and the token nowhere."""
+    # As it stands in a cookie, an address or a header, and as it stands in an offered subprotocol.
+    secrets_said = [] if token is None else [token, base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")]
 
     class Scrubber(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
             text = super().format(record)
-            text = text.replace(token, "<token>") if token else text
+            for secret in secrets_said:
+                text = text.replace(secret, "<token>")
             # Text that a peer chose must not forge lines or drive the terminal.
             return re.sub(
                 r"[^\x20-\x7e\n\t\xa0-\U0010ffff]", lambda found: found[0].encode("unicode_escape").decode(), text

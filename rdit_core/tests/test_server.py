@@ -18,6 +18,12 @@ from rdit_core.tests.pair import Counter, Peer
 ADA, BOB = Verdict(True, user="ada"), Verdict(True, user="bob")
 
 
+class Holder(traitlets.HasTraits):
+    _esm = traitlets.Unicode("export default {}").tag(sync=True)
+    number = traitlets.Int(0).tag(sync=True)
+    child = traitlets.Instance(traitlets.HasTraits, allow_none=True).tag(sync=True)
+
+
 @pytest.fixture
 def counter(manager):
     counter = Counter()
@@ -581,6 +587,27 @@ def test_what_a_page_may_not_see_is_as_if_it_were_not(manager, three):
     back = Peer(manager, may_see=lambda widget_id: widget_id == "a", hello={"resume": peer.resume(rev=0)})
     assert shown(back.first) == ["a"]
     assert not any(one.close for one in back.first)
+
+
+@pytest.mark.threat(35)
+@pytest.mark.parametrize("prefix", ["anywidget:", "IPY_MODEL_"])
+def test_a_page_refers_to_no_widget_that_it_may_not_see(manager, prefix):
+    holders = {name: Holder() for name in ("mine", "hidden", "shown")}
+    for name, holder in holders.items():
+        manager.register(name, holder)
+    peer = Peer(manager, may_see=lambda widget_id: widget_id != "hidden")
+    answers = []
+    for name in ("hidden", "nobody"):
+        for ops in ([("child", prefix + name)], [("child", prefix + name), ("number", 1)]):
+            said = peer.write(*(peer.op(property, value, "mine") for property, value in ops))
+            answers.append([one for one in said if one[0] == 0])
+            assert holders["mine"].child is None
+    assert answers == [[(0, "invalid_value")]] * 4, "no answer says whether there is such a widget"
+    assert peer.write(peer.op("child", f"{prefix}shown", "mine")) == []
+    assert holders["mine"].child is holders["shown"]
+    assert Peer(manager).write(peer.op("child", f"{prefix}hidden", "mine")) == []
+    manager.update("mine", "child", f"{prefix}hidden")
+    assert holders["mine"].child is holders["hidden"]
 
 
 def test_verdicts_and_messages_of_one_page_are_not_told_to_another(manager, counter):
@@ -1219,6 +1246,13 @@ def test_an_error_in_a_pages_own_code_is_told_to_the_host(manager, peer, caplog)
     assert peer.connection.events_received() == [Reported("w", "render")]
     assert "widget w failed in its page (render)" in caplog.text
     assert len(caplog.text) < 2000
+
+
+@pytest.mark.threat(33)
+def test_what_a_page_reports_is_one_line_of_the_log_without_control_characters(manager, peer, caplog):
+    peer.say("report", widget_id="w", stage="s\r\nFORGED\x1b[2J", message="é\n\x9b31m\u202e", stack="")
+    (record,) = caplog.records
+    assert record.getMessage() == "widget w failed in its page (s\\r\\nFORGED\\x1b[2J): é\\n\\x9b31m\\u202e"
 
 
 def test_output_goes_to_the_pages_that_asked_for_it_in_order_and_after_the_state(manager, counter):
