@@ -89,6 +89,7 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         names=_own_names() if _is_wildcard(options.host) else (),
         public_origin=options.public_url,
         allows_eval=options.allow_eval,
+        framed_by=options.allow_frame,
     )
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
     kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000))
@@ -186,6 +187,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help="let pages of this origin in as well; may be repeated",
     )
     parser.add_argument(
+        "--allow-frame",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="let pages of this origin show ours in a frame; may be repeated",
+    )
+    parser.add_argument(
         "--public-url",
         metavar="URL",
         help="where a forwarder shows this server: a port of ssh -L or of a container, a reverse proxy",
@@ -209,9 +217,10 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
         _fail(f"cannot read {options.script}")
     if not 0 <= options.port <= 65535:
         refuse("--port must be 0 to 65535")
-    for origin in options.allow_origin:
-        if origin_of(origin) is None:
-            refuse(f"--allow-origin takes an origin such as http://localhost:5173, got {origin}")
+    for option, origins in (("--allow-origin", options.allow_origin), ("--allow-frame", options.allow_frame)):
+        for origin in origins:
+            if origin_of(origin) is None:
+                refuse(f"{option} takes an origin such as http://localhost:5173, got {origin}")
     if options.public_url is not None and not _is_public_url(options.public_url):
         refuse(f"--public-url takes an address without a path, such as http://localhost:9000, got {options.public_url}")
     if options.host == "":

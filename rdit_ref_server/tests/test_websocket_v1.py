@@ -161,6 +161,7 @@ def test_a_server_that_goes_says_so_and_pages_may_come_back(site, running):
     assert (closed.value.code, closed.value.reason) == (4000, "server_shutdown")
 
 
+@pytest.mark.threat(33)
 def test_an_error_in_a_widgets_module_reaches_the_terminal(site, running, capsys):
     running.run(SHOWN)
     with connected(site) as page:
@@ -211,6 +212,7 @@ class Stuck:
         await asyncio.Event().wait()
 
 
+@pytest.mark.threat(20)
 def test_a_peer_that_neither_reads_nor_speaks_is_let_go():
     gone = []
     manager = WidgetManager(limits=Limits(silence_s=0.05, ping_s=0.02))
