@@ -36,7 +36,7 @@ from .reload import Reloader
 from .script import Script
 from .security import AccessRules, is_token
 from .streams import terminal_only
-from .transport import BoundedWebSocket, bounded_http
+from .transport import protocols
 from .websocket import FRAME_HEADROOM
 
 PROGRAM: Final = "rdit serve"
@@ -136,8 +136,8 @@ def _web_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=bounded_http(limits.first_frame_s),
-            ws=BoundedWebSocket,
+            # The core's own limit comes first, where it speaks the protocol: it says why.
+            **protocols(head_s=limits.first_frame_s, stall_s=1.5 * limits.stall_s),
             ws_max_size=limits.max_frame_bytes * FRAME_HEADROOM,
             # Compressing costs more than it saves on the machine itself, and invites compression bombs elsewhere.
             ws_per_message_deflate=False,

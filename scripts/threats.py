@@ -224,7 +224,8 @@ THREATS: Final = (
         "load",
         "A peer that connects and says nothing, drips bytes, or never reads.",
         "The head of a request and the `hello` must come within `first_frame_s`, however they drip. Who neither "
-        "reads nor acknowledges is closed with 4002, and its socket is cut.",
+        "reads nor acknowledges is closed with 4002. Who takes nothing of what is written for it, over HTTP or in base "
+        "mode, is cut off; who takes it slowly is not.",
     ),
     Threat(
         30,

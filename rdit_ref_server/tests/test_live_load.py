@@ -127,7 +127,7 @@ def test_pings_of_a_peer_that_reads_none_of_the_answers_are_not_kept(live):
     [b"", b"G", b"GET / HTTP/1.1\r\nHost: ", b"GET /ws/widgets HTTP/1.1\r\nUpgrade: websocket\r\n"],
 )
 def test_who_does_not_finish_a_request_is_let_go_in_time(live, begun):
-    live = live(first_frame_s=0.15)
+    live = live(first_frame_s=0.5)
     with Wire(live) as wire:
         wire.send(begun)
         assert wire.rest() == b""
@@ -136,7 +136,7 @@ def test_who_does_not_finish_a_request_is_let_go_in_time(live, begun):
 
 @pytest.mark.threat(20)
 def test_a_byte_now_and_then_buys_no_time_in_the_first_request_or_the_next(live):
-    live = live(first_frame_s=0.3)
+    live = live(first_frame_s=0.5)
     ever = b"GET /api/status HTTP/1.1\r\nX: " + b"x" * 2000
     for is_second in (False, True):
         with Wire(live) as wire:
@@ -155,7 +155,7 @@ def test_a_byte_now_and_then_buys_no_time_in_the_first_request_or_the_next(live)
 
 @pytest.mark.threat(20)
 def test_an_idle_socket_and_a_long_answer_are_no_unfinished_requests(live):
-    live = live(GATED, first_frame_s=0.1)
+    live = live(GATED, first_frame_s=0.5)
     live.running.start(GATED + "print('busy')\ngo.wait()\nprint('free')\n")
     live.running.wait_for(lambda: "busy\n" in live.running.text())
     with Wire(live) as stream, Tab(live, mode="base") as tab, Wire(live) as late:
@@ -170,7 +170,7 @@ def test_an_idle_socket_and_a_long_answer_are_no_unfinished_requests(live):
 
 @pytest.mark.threat(20)
 def test_who_never_says_hello_is_let_go_in_time(live):
-    live = live(SHOWN, first_frame_s=0.1)
+    live = live(SHOWN, first_frame_s=0.5)
     with Tab(live, hello=False) as tab:
         assert tab.ending() == 4003
     with Wire(live) as wire:
@@ -192,7 +192,7 @@ class Text(anywidget.AnyWidget):
 
 text = Text()
 """
-    live = live(source, stall_s=0.2)
+    live = live(source, stall_s=1.0)
     ended = []
     live.manager.on("disconnected", ended.append)
     with Wire(live, small_buffer=True) as wire, Tab(live) as other:
@@ -207,6 +207,29 @@ text = Text()
             lambda: len([one for one in live.server.server_state.connections if isinstance(one, BoundedWebSocket)]) == 1
         )
         assert other.verdicts(other.op(next(iter(other.opened)), "text", "from a tab that reads")) == {}
+
+
+@pytest.mark.threat(20)
+@pytest.mark.parametrize("is_socket", [False, True])
+def test_who_takes_nothing_of_an_answer_is_cut_off_and_who_takes_it_slowly_is_not(live, is_socket):
+    """Results over HTTP, and base mode, which has no acknowledgements to wait for."""
+    live = live(COUNTER + "print('x' * 20_000_000)\n", stall_s=1.0)
+    connections = live.server.server_state.connections
+    path = "/ws/widgets?output=1" if is_socket else "/api/execute"
+    with Wire(live, small_buffer=True) as stuck, Wire(live, small_buffer=True) as slow:
+        for wire in (stuck, slow):
+            wire.send(raw_request(live, *(HANDSHAKE if is_socket else ()), BEARER, path=path))
+            assert wire.head()[0] == (101 if is_socket else 200)
+        if is_socket:
+            live.kernel.tell("y" * 20_000_000)
+        live.running.wait_for(lambda: len(connections) == 2)
+        pause = threading.Event()
+        while len(connections) == 2:
+            slow.socket.recv(8192)
+            pause.wait(0.002)
+        slow.socket.recv(4096)
+        (left,) = connections
+        assert left.transport.get_extra_info("peername") == slow.socket.getsockname()
 
 
 @pytest.mark.threat(15, 16, 17)
