@@ -178,6 +178,10 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            # Some versions of uvicorn hand the header over as it is.
+            offered = [one.strip() for line in scope.get("subprotocols", ()) for one in line.split(",")]
+            scope = {**scope, "subprotocols": offered}
         rules = present(self._rules)
         request = _Asking(scope, rules)
         host_verdict = request.check_host()
