@@ -33,6 +33,12 @@ def name_widgets(page: Page, *names: str) -> None:
     page.evaluate(f"void {json.dumps(names)}.forEach((name, n) => {{ {elements}[n].dataset.story = name; }})")
 
 
+def wait_for_output(server: ServeProcess, page: Page, text: str) -> None:
+    """Wait until the server has written it and the page shows it: what a page shows pushes down what is below."""
+    server.wait_for_output(text)
+    page.wait_for(f"document.body.innerText.includes({json.dumps(text)})")
+
+
 def within(name: str, selector: str) -> str:
     return f"[data-story={name}] {selector}"
 
@@ -47,26 +53,26 @@ def test_two_of_each_small_widget_sync_both_ways_and_do_not_touch_each_other(
     name_widgets(page, "slider-1", "slider-2", "slider-1-again", *twos, "poke")
 
     page.drag(within("slider-1", "canvas"), (80, 80), (110, 80))
-    server.wait_for_output("Slider2D 1 x 0.5")
+    wait_for_output(server, page, "Slider2D 1 x 0.5")
     page.wait_for_text(within("slider-1-again", "#sliderValues"), page.text(within("slider-1", "#sliderValues")))
     page.drag(within("slider-2", "canvas"), (80, 80), (50, 80))
-    server.wait_for_output("Slider2D 2 x -0.5")
+    wait_for_output(server, page, "Slider2D 2 x -0.5")
     second = page.text(within("slider-2", "#sliderValues"))
 
     page.click(within("basket-1", ".remove-button"))
-    server.wait_for_output("SortableList 1 value ['banana', 'cherry']")
+    wait_for_output(server, page, "SortableList 1 value ['banana', 'cherry']")
     page.type(within("basket-2", ".add-input"), "date")
     page.press("Enter")
-    server.wait_for_output("SortableList 2 value ['apple', 'banana', 'cherry', 'date']")
+    wait_for_output(server, page, "SortableList 2 value ['apple', 'banana', 'cherry', 'date']")
 
     page.drag(within("matrix-2", ".matrix-element"), (10, 10), (16, 10))
-    server.wait_for_output("Matrix 2 matrix [[8, 5], [5, 5]]")
+    wait_for_output(server, page, "Matrix 2 matrix [[8, 5], [5, 5]]")
 
     page.drag(within("paint-1", ".paint-canvas-area canvas"), (40, 40), (120, 90), (150, 60))
-    server.wait_for_output("Paint 1 base64 True")
+    wait_for_output(server, page, "Paint 1 base64 True")
 
     page.drag(within("scatter-1", "svg[aria-label='Scatter plot drawing area']"), (80, 80), (160, 120), (240, 90))
-    server.wait_for_output("ScatterWidget 1 data has True")
+    wait_for_output(server, page, "ScatterWidget 1 data has True")
 
     page.click(".poke-python")
     page.wait_for_text(within("slider-1", "#sliderValues"), "X: 0.50, Y: -0.25")

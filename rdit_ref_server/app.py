@@ -35,10 +35,13 @@ class _File:
 
 
 def create_app(kernel: Kernel, script: Script, rules: RulesNow, *, client: Path = CLIENT) -> Starlette:
-    """Make the application. It is to be mounted at the root of its host.
+    """Make the application, to be served by itself or mounted under any path of a Starlette or FastAPI application.
+
+    All its addresses are relative to where it is mounted.
 
     Args:
-        kernel: which runs the script. Serving it (`Kernel.serve_forever` or `start`) is the caller's.
+        kernel: which runs the script. Serving it is the caller's (`kernel_lifespan`, `Kernel.start`, `serve_forever`):
+            nobody runs the lifespan of an application that is mounted. Until then pages are told so (503).
         script: what `/api/reset` runs anew; reading it again picks up edits.
         rules: who may come, or what gives the rules that hold now, where a token can expire.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
@@ -47,6 +50,8 @@ def create_app(kernel: Kernel, script: Script, rules: RulesNow, *, client: Path 
     files = _read_files(client)
 
     async def page(request: Request) -> Response:
+        if not kernel.has_begun:
+            return _not_started()
         return _file_response(files.get("index.html"))
 
     async def client_file(request: Request) -> Response:
@@ -59,6 +64,8 @@ def create_app(kernel: Kernel, script: Script, rules: RulesNow, *, client: Path 
         return Response(content, media_type="text/javascript", headers={"cache-control": _FOR_EVER})
 
     async def execute(request: Request) -> Response:
+        if not kernel.has_begun:
+            return _not_started()
         return await sse.respond(request, kernel)
 
     async def status(request: Request) -> Response:
@@ -118,6 +125,11 @@ def _file_response(file: _File | None) -> Response:
         return _not_found()
     # Small files that change with the server: always asked for, so that a page never mixes two versions.
     return Response(file.content, media_type=file.media_type, headers={"cache-control": "no-cache"})
+
+
+def _not_started() -> Response:
+    message = "No kernel was started: run the application inside of `rdit_ref_server.kernel_lifespan`."
+    return JSONResponse({"code": "not_started", "message": message}, status_code=503)
 
 
 def _not_found() -> Response:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn, TextIO
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -32,6 +32,7 @@ from rdit_core import Limits, origin_of
 from .app import create_app
 from .kernel import Kernel
 from .log import EventLog
+from .prefix import UnderPrefix, is_prefix
 from .reload import Reloader
 from .script import Script
 from .security import AccessRules, is_token
@@ -58,6 +59,8 @@ examples:
                                              for a front end of your own that is served from there
   rdit serve app.py --public-url http://localhost:9000
                                              behind ssh -L 9000:localhost:8765, a container's port, a reverse proxy
+  rdit serve app.py --public-url https://example.org/widgets
+                                             behind a reverse proxy, under a path of its own
   rdit serve chart.py --allow-eval           for widgets that make code out of text, as Altair's do
   rdit serve widget.py --reload              what you save takes over: a widget's module or style in place, with its
                                              state; the script, or a module of its directory, by a fresh run
@@ -81,13 +84,14 @@ def serve(argv: Sequence[str]) -> int:
 def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     limits = Limits()
     port = listener.getsockname()[1]
+    public_origin, prefix = (None, "") if options.public_url is None else _split(options.public_url)
     rules = AccessRules.for_address(
         options.host,
         port,
         token=options.token,
         allowed_origins=options.allow_origin,
         names=_own_names() if _is_wildcard(options.host) else (),
-        public_origin=options.public_url,
+        public_origin=public_origin,
         allows_eval=options.allow_eval,
         framed_by=options.allow_frame,
     )
@@ -95,12 +99,14 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000))
     script = Script(options.script, tuple(options.arguments))
     _log_to(sys.stderr, options.token)
-    server = _web_server(create_app(kernel, script, rules), limits)
+    app: ASGIApp = create_app(kernel, script, rules)
+    server = _web_server(UnderPrefix(app, prefix) if prefix else app, limits)
 
     def serve_pages() -> None:
         with terminal_only():
             server.run(sockets=[listener])
 
+    kernel.run(script)  # Not before `serve_forever`; a page that is quick finds that a run is about to begin.
     web = threading.Thread(target=serve_pages, name="rdit-web", daemon=True)
     web.start()
     while not server.started:
@@ -120,7 +126,6 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         os.environ.pop("ANYWIDGET_HMR", None)
         reloader = Reloader(kernel, script)
         reloader.start()
-    kernel.run(script)
     kernel.serve_forever(handle_signals=True)
     if reloader is not None:
         reloader.stop()
@@ -222,7 +227,10 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
             if origin_of(origin) is None:
                 refuse(f"{option} takes an origin such as http://localhost:5173, got {origin}")
     if options.public_url is not None and not _is_public_url(options.public_url):
-        refuse(f"--public-url takes an address without a path, such as http://localhost:9000, got {options.public_url}")
+        refuse(
+            "--public-url takes an address such as http://localhost:9000 or https://example.org/widgets "
+            f"(the path not below /api, /client, /esm, /ws), got {options.public_url}"
+        )
     if options.host == "":
         # To the socket library an empty name means every interface.
         refuse("--host must not be empty; to listen on every interface say so: --host 0.0.0.0")
@@ -270,7 +278,18 @@ def _fail(reason: str) -> NoReturn:
 
 
 def _is_public_url(url: str) -> bool:
-    return origin_of(url) is not None and url.lower().startswith(("http:", "https:"))
+    try:
+        origin, prefix = _split(url)
+    except ValueError:
+        return False
+    is_origin = origin_of(origin) is not None and origin.lower().startswith(("http:", "https:"))
+    return is_origin and (not prefix or is_prefix(prefix)) and not {"?", "#"} & set(url)
+
+
+def _split(public_url: str) -> tuple[str, str]:
+    """The origin of an address, and its path without the slash at the end."""
+    parts = urlsplit(public_url)
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,7 +9,8 @@ request proves by its token that no browser made it by itself; then the token. A
 send it along with requests of any page, and to every port of a host.
 
 The token comes in one of four ways: `GET /?token=...`, which sets the cookie and redirects, so that it does not stay in
-the address; the cookie, which has the port in its name because cookies know no ports; `Authorization: Bearer`; or,
+the address; the cookie, which has the port in its name because cookies know no ports, and for its path the prefix under
+which the browser sees us; `Authorization: Bearer`; or,
 since a browser cannot set headers on a WebSocket, an offered subprotocol `rdit.token.<base64url of the token>`, which
 is never chosen. It is never logged, and no refusal says how wrong it was.
 
@@ -28,7 +29,6 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -280,7 +280,7 @@ class _Asking:
 
     def token_in_address(self) -> Response | None:
         """`GET /?token=...`: take the token out of the address and into the cookie."""
-        if self._scope["method"] != "GET" or self._scope["path"] != "/" or self._rules.token is None:
+        if self._scope["method"] != "GET" or route_path(self._scope) != "/" or self._rules.token is None:
             return None
         given = parse_qs(self._scope.get("query_string", b"").decode("latin-1")).get("token")
         if given is None:
@@ -288,13 +288,15 @@ class _Asking:
         verdict = check_token(given[0] if len(given) == 1 else None, self._rules.token)
         if not verdict.allowed:
             return _refusal(verdict, 401, as_page=self.wants_page())
-        response = RedirectResponse("/", status_code=303)
+        # Both are relative to the address that the browser asked for, which nobody else knows behind a proxy that takes
+        # a prefix off: a cookie without a path holds for the address's directory (RFC 6265, 5.1.4).
+        response = RedirectResponse("./", status_code=303)
         response.set_cookie(
             self._rules.cookie,
             self._rules.token,
             httponly=True,
             samesite="strict",
-            path="/",
+            path=None,
             secure=self._rules.scheme_at(self.host) == "https",
         )
         return response
@@ -314,11 +316,12 @@ class _Asking:
     def _tokens(self) -> Iterator[str]:
         yield from self._explicit_tokens()
         # Not the standard library's parser: it gives up at the first cookie that is odd, and any other server on this
-        # host may have set one.
+        # host may have set one. Nor one that makes a dict: another server of ours, mounted above, has the same name.
         for header in self._headers.getlist("cookie"):
-            token = cookie_parser(header).get(self._rules.cookie)
-            if token is not None:
-                yield token
+            for cookie in header.split(";"):
+                name, _, token = cookie.strip().partition("=")
+                if name == self._rules.cookie:
+                    yield token
 
     def _explicit_tokens(self) -> Iterator[str]:
         for header in self._headers.getlist("authorization"):
@@ -328,6 +331,13 @@ class _Asking:
         for protocol in self._scope.get("subprotocols", ()):
             if protocol.startswith(TOKEN_SUBPROTOCOL):
                 yield _from_base64url(protocol.removeprefix(TOKEN_SUBPROTOCOL))
+
+
+def route_path(scope: Scope) -> str:
+    """The path of a request below the address at which the application is mounted."""
+    root: str = scope.get("root_path", "")
+    path: str = scope["path"]
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def security_headers(host: str | None, rules: AccessRules) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, Final, TextIO
@@ -182,3 +183,27 @@ class _Buffer(io.RawIOBase):
 
     def flush(self) -> None:
         self._stream.flush()
+
+
+# What is there at present: a script may have put another stream in the place of ours, and then it is left alone.
+
+
+def flush_streams() -> None:
+    """Flush `sys.stdout` and `sys.stderr`, so that their text stands before what comes next."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, LogStream):
+            stream.flush()
+
+
+def log_held() -> None:
+    """Log what `sys.stdout` and `sys.stderr` hold, finished or not."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, LogStream):
+            stream.log_held()
+
+
+def write_to_terminal(text: str) -> None:
+    """Write to the real stream of `sys.stderr` only."""
+    stream = sys.stderr
+    if isinstance(stream, LogStream):
+        stream.write_through(text)

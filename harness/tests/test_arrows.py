@@ -26,7 +26,7 @@ CORE_MAY_IMPORT = {"anywidget", "traitlets", "comm", "msgspec"}
 NOT_OURS = {"node_modules", "artifacts", "__pycache__", "tests"}
 RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
 # What the user's own script is read and run by; nothing of the wire comes here.
-RUN_THE_USERS_SCRIPT = {"rdit_ref_server/kernel.py", "rdit_ref_server/script.py"}
+RUN_THE_USERS_SCRIPT = {"rdit_ref_server/run.py", "rdit_ref_server/script.py"}
 READS_OBJECTS = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml", "runpy"}
 
 

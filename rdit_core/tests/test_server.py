@@ -13,7 +13,7 @@ from rdit_core.events import BatchReceived, Connected, Disconnected, FrameRefuse
 from rdit_core.frames import encode_frame
 from rdit_core.messages import Error, Output, Ping, Pong, Sync
 from rdit_core.server import CLOSE_CODES, Closing
-from rdit_core.tests.pair import Counter, Peer
+from rdit_core.tests.pair import Counter, Peer, changes
 
 ADA, BOB = Verdict(True, user="ada"), Verdict(True, user="bob")
 
@@ -38,10 +38,6 @@ def peer(manager, counter):
 
 def small(**limits):
     return WidgetManager(epoch="test", limits=Limits(**limits))
-
-
-def changes(syncs):
-    return [(name, value) for one in syncs for _, _, name, value, _ in one.changes]
 
 
 def applied(syncs):

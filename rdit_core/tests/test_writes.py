@@ -13,7 +13,7 @@ from rdit_core.encoding import EncodedValue, encode
 from rdit_core.events import HandlerFailed, ObserverFailed, WriteWasRefused
 from rdit_core.frames import encode_frame
 from rdit_core.messages import Batch, MsgOp, SetOp
-from rdit_core.tests.pair import Clamped, Counter, Peer
+from rdit_core.tests.pair import Clamped, Counter, Peer, changes
 
 
 @pytest.fixture
@@ -34,10 +34,6 @@ def events(manager):
     for name in ("write_refused", "observer_failed", "handler_failed"):
         manager.on(name, events.append)
     return events
-
-
-def changes(syncs):
-    return [(name, value) for one in syncs for _, _, name, value, _ in one.changes]
 
 
 def run(peer, *ops):

@@ -93,8 +93,8 @@ class Running:
 
     @property
     def namespace(self):
-        module = self.kernel._module
-        return module.__dict__ if module is not None else {}
+        run = self.kernel._last_run
+        return run.namespace if run is not None else {}
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +172,7 @@ def site(running, client_folder):
     """The application in memory, opened by somebody who has the token."""
     rules = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN)
     app = create_app(running.kernel, running.script, rules, client=client_folder)
+    running.kernel.submit(lambda: None)
     with TestClient(app, base_url=ORIGIN, headers={"authorization": f"Bearer {TOKEN}"}) as client:
         yield client
 

@@ -19,7 +19,7 @@ from rdit_ref_server import commands
 from rdit_ref_server.app import create_app
 from rdit_ref_server.security import AccessRules
 
-from .conftest import COUNTER, PATIENCE_S
+from .conftest import COUNTER, PATIENCE_S, TOKEN
 
 RUN = [sys.executable, "-c", "import sys; from rdit_ref_server.commands import serve; sys.exit(serve(sys.argv[1:]))"]
 
@@ -102,6 +102,11 @@ def serve(tmp_path):
         served.wait()
         served.process.stdout.close()
         served.process.stderr.close()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return unused.getsockname()[1]
 
 
 def fails(capsys, *arguments):
@@ -226,8 +231,7 @@ def test_a_token_of_ones_own_is_used(serve):
 
 
 def test_behind_a_forwarder_the_ready_line_has_its_address_and_requests_by_it_are_let_in(serve):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     served = serve("", "--port", port, "--public-url", "http://Forwarder.test:9000").ready()
     assert served.origin == "http://Forwarder.test:9000"
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/status")
@@ -239,6 +243,19 @@ def test_behind_a_forwarder_the_ready_line_has_its_address_and_requests_by_it_ar
     request.add_header("Host", "elsewhere.test:9000")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(request, timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("left", ["/widgets", ""], ids=["left", "taken off"])
+def test_behind_a_forwarder_with_a_prefix_the_ready_line_has_it_and_requests_with_and_without_are_let_in(serve, left):
+    port = free_port()
+    address = "http://forwarder.test:9000/widgets/"
+    served = serve("", "--port", port, "--token", TOKEN, "--public-url", address)
+    assert served.line() == f"rdit: serving at http://forwarder.test:9000/widgets/?token={TOKEN}\n"
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{left}/api/status")
+    request.add_header("Authorization", f"Bearer {TOKEN}")
+    request.add_header("Host", "forwarder.test:9000")
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        assert json.loads(answer.read())["script"] == "script.py"
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_NODELAY"), reason="no such option on this platform")
@@ -296,7 +313,10 @@ def test_a_missing_file_is_said_in_one_line(capsys, tmp_path):
         (["--allow-origin", "*"], "--allow-origin takes an origin"),
         (["--allow-frame", "*"], "--allow-frame takes an origin"),
         (["--public-url", "example.org"], "--public-url takes an address"),
-        (["--public-url", "https://example.org/path"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/path?x"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/../path"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/api"], "the path not below /api, /client, /esm, /ws"),
+        (["--public-url", "http://[/path"], "--public-url takes an address"),
         (["--public-url", "ws://example.org"], "--public-url takes an address"),
         (["--host", ""], "--host must not be empty"),
         (["--host", "no.such.host.invalid"], "cannot listen at no.such.host.invalid"),

@@ -226,7 +226,7 @@ def test_a_displayed_widget_is_described(running, counter_source):
     assert event["widget_id"] == "3.0"
     assert event["statement"] == 4
     assert event["esm"].startswith("export default")
-    assert event["esm_url"].startswith("/esm/")
+    assert event["esm_url"].startswith("esm/")
     assert event["model"]["value"] == 0
     assert {"css", "id", "kind"} <= set(event)
 
@@ -257,8 +257,8 @@ def test_a_widget_that_was_closed_becomes_a_note(running, counter_source):
 
 def test_of_widgets_that_were_closed_nothing_is_kept_but_the_last_few(running, counter_source):
     running.run(counter_source + "for _ in range(200):\n    one = Counter()\n    display(one)\n    one.close()\n")
-    kernel = running.kernel
-    kept = (kernel._opened_in, kernel._shown_in, kernel._closed_lately, kernel._told_of_messages)
+    owners, notices = running.kernel._owners, running.kernel._notices
+    kept = (owners._opened_in, owners._shown_in, owners._closed_lately, notices._told_of_messages)
     assert max(map(len, kept)) < 30
 
 

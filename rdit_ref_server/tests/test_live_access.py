@@ -130,7 +130,7 @@ def test_every_route_there_is_and_every_one_there_is_not_is_closed_without_a_tok
     live = live(SHOWN)
     routes = list(routes_of(live.app.routes))
     assert len(routes) >= 8 and any(is_socket for _, _, is_socket in routes)
-    esm = live.kernel.modules.url(live.running.namespace["counter"]._esm)
+    esm = "/" + live.kernel.modules.url(live.running.namespace["counter"]._esm)
     style = "/client/page.css"
     routes += [(esm, {"GET"}, False), (style, {"GET"}, False), ("/no/such/path", {"GET", "POST"}, False)]
     for path, methods, is_socket in routes:
@@ -294,7 +294,7 @@ def test_nobody_may_frame_the_page_but_who_was_named(live):
 @pytest.mark.threat(25)
 def test_code_is_found_by_its_hash_and_by_nothing_else(live):
     live = live(SHOWN)
-    url = live.kernel.modules.url(live.running.namespace["counter"]._esm)
+    url = "/" + live.kernel.modules.url(live.running.namespace["counter"]._esm)
     status, answer = ask(live, BEARER, path=url)
     assert status == 200
     for header in (
@@ -334,7 +334,7 @@ def test_an_origin_that_was_let_in_may_read_code_and_no_other_may(live):
     live = live(SHOWN)
     front_end = "http://localhost:5173"
     live.rules = dataclasses.replace(live.rules, allowed_origins=frozenset({front_end}))
-    url = live.kernel.modules.url(live.running.namespace["counter"]._esm)
+    url = "/" + live.kernel.modules.url(live.running.namespace["counter"]._esm)
     answer = ask(live, BEARER, ("Origin", front_end), path=url)[1]
     assert f"access-control-allow-origin: {front_end}\r\n" in answer
     assert "cross-origin-resource-policy: cross-origin" in answer

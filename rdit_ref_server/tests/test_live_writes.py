@@ -92,7 +92,7 @@ def test_no_tab_changes_what_is_not_its_to_change_nor_puts_in_what_does_not_belo
     live = live(SCRIPT)
     subject = live.running.namespace["subject"]
     before = state_of(subject)
-    url = live.kernel.modules.url(str(subject._esm))
+    url = "/" + live.kernel.modules.url(str(subject._esm))
     refused = {**{name: ["x", 1, None, {"a": 1}] for name, code in NEVER.items() if code}, **WRONG}
     with Tab(live) as tab, Tab(live, mode="base") as base:
         (widget_id, *_) = tab.ready().opened

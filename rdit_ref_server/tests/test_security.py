@@ -145,10 +145,12 @@ def test_the_names_of_loopback_are_ours(site, host):
 
 def test_the_address_with_the_token_gives_a_cookie_and_leads_to_the_page(stranger):
     answer = stranger.get(f"/?token={TOKEN}")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "./")
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith(f"rdit_token_8765={TOKEN};")
-    assert {"HttpOnly", "Path=/", "SameSite=strict"} <= {part.strip() for part in cookie.split(";")}
+    parts = {part.strip() for part in cookie.split(";")}
+    assert {"HttpOnly", "SameSite=strict"} <= parts
+    assert not any(part.startswith("Path") for part in parts), "the browser knows under which path it asked"
     assert stranger.get("/").status_code == 200
     assert stranger.post("/api/interrupt", headers={"origin": ORIGIN}).status_code == 202
     assert open_socket(stranger, origin=ORIGIN) == (None, None)
@@ -212,6 +214,13 @@ def test_cookies_of_other_ports_do_not_count(stranger):
     assert stranger.get("/api/status", headers={"cookie": f"rdit_token_8766={TOKEN}"}).status_code == 401
     both = f"rdit_token_8766=other; {COOKIE}"
     assert stranger.get("/api/status", headers={"cookie": both}).status_code == 200
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_cookie_of_a_server_that_is_mounted_above_does_not_hide_ours(stranger, order):
+    """Their ports may be equal behind a proxy, and so their names: the browser sends both."""
+    both = ["rdit_token_8765=the-token-of-another", f"rdit_token_8765={TOKEN}"]
+    assert stranger.get("/api/status", headers={"cookie": "; ".join(both[::order])}).status_code == 200
 
 
 @pytest.mark.threat(8)

@@ -137,7 +137,7 @@ describe("rendering", () => {
 
   test("invoke rejects clearly, and with the caller's reason when that was aborted before", async () => {
     await world.show("export default { render({ experimental }) { globalThis.probe.invoke = experimental.invoke } }");
-    await assert.rejects(probe.invoke("greet", {}), /"greet".*no custom messages/);
+    await assert.rejects(probe.invoke("greet", {}), { code: "unsupported", message: /"greet".*no custom messages/ });
     await assert.rejects(probe.invoke("greet", {}, { signal: AbortSignal.abort(new Error("stop")) }), /stop/);
   });
 });

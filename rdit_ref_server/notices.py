@@ -1,0 +1,71 @@
+"""What is said of trouble that is no exception of the user's code: a value that JSON does not have, a message that
+does not reach pages, widget code that fails in its page.
+
+What the author of the script can change is said on `stderr`, so that it stands in the page too, at its statement. What
+the page itself shows already is said to the terminal alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+
+from rdit_core import WidgetManager
+from rdit_core.events import FrontEndFailed, MessageDropped, ValueRounded, ValueSkipped
+
+from .streams import write_to_terminal
+
+
+class Notices:
+    """Says what the manager tells. Of messages that are dropped it is said once for each widget."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._told_of_messages: set[str] = set()
+
+    def listen(self, manager: WidgetManager) -> list[Callable[[], None]]:
+        """Hear from a manager. Gives what to call to hear no more."""
+        return [
+            manager.on("front_end_failed", self._on_front_end_failed),
+            manager.on("unserializable_value", self._on_value_skipped),
+            manager.on("value_rounded", self._on_value_rounded),
+            manager.on("message_dropped", self._on_message_dropped),
+        ]
+
+    def forget(self, widget_id: str) -> None:
+        """A widget is gone for good."""
+        with self._lock:
+            self._told_of_messages.discard(widget_id)
+
+    def clear(self) -> None:
+        """All widgets are gone."""
+        with self._lock:
+            self._told_of_messages.clear()
+
+    def _on_front_end_failed(self, event: FrontEndFailed) -> None:
+        """The page shows the error itself; this is for whoever watches the terminal. It may come on any thread."""
+        said = f"({event.stage[:50]}): {event.message[:1000]}"
+        # A terminal obeys what it is sent, and a page may send anything.
+        text = "".join(letter if letter.isprintable() else " " for letter in said)
+        write_to_terminal(f"rdit: widget {event.widget_id} failed in its page {text}\n")
+
+    def _on_value_rounded(self, event: ValueRounded) -> None:
+        sys.stderr.write(
+            f"rdit: property {event.property!r} of widget {event.widget_id} is beyond 2**53 - 1: JavaScript rounds it\n"
+        )
+
+    def _on_value_skipped(self, event: ValueSkipped) -> None:
+        sys.stderr.write(
+            f"rdit: property {event.property!r} of widget {event.widget_id} has a value without a JSON form "
+            f"({event.reason}); pages keep the one before\n"
+        )
+
+    def _on_message_dropped(self, event: MessageDropped) -> None:
+        with self._lock:
+            is_news = event.widget_id not in self._told_of_messages
+            self._told_of_messages.add(event.widget_id)
+        if is_news:
+            sys.stderr.write(
+                f"rdit: widget {event.widget_id} sends custom messages, which do not reach pages in base mode\n"
+            )
