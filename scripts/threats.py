@@ -140,9 +140,9 @@ THREATS: Final = (
         27,
         "session",
         "Playing recorded frames again.",
-        "On their own session they count once, by number. On another, or after a restart, numbers and instances "
-        "do not fit. A frame is not tied to its session beyond that: who may open a session may also write what "
-        "the frame says, and needs no recording for it.",
+        "On their own session they count once, by number. Another session counts from one, so that what was recorded "
+        "in the middle of one ends the connection (4006). A frame is not tied to its session beyond that: who may open "
+        "one may write what the frames of its beginning say, and needs no recording for it.",
     ),
     Threat(
         28,
