@@ -405,9 +405,7 @@ def test_what_was_recorded_of_a_session_does_nothing_when_it_is_played_again(liv
 
 
 @pytest.mark.threat(27)
-@pytest.mark.xfail(
-    strict=True, reason="a batch names no session: who may open one may send it as its own"
-)
+@pytest.mark.xfail(strict=True, reason="a batch names no session: who may open one may send it as its own")
 def test_the_first_batches_of_a_session_do_nothing_on_another(live):
     live = live(SHOWN)
     with Tab(live) as tab:
