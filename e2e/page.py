@@ -31,6 +31,15 @@ POLL_INTERVAL_S = 0.025
 TYPED_INTO = ("textarea", "text", "search", "email", "url", "tel", "password", "number")
 """The `type` of form controls whose value a person types."""
 
+VIOLATIONS = "rdit-e2e-violations"
+"""Where a tab keeps them: a place that a reload does not empty."""
+
+COLLECT_VIOLATIONS = f"""addEventListener("securitypolicyviolation", (violation) => {{
+  const known = JSON.parse(sessionStorage.getItem({VIOLATIONS!r}) ?? "[]");
+  known.push(`${{violation.effectiveDirective}} ${{violation.blockedURI}} ${{violation.sourceFile}}`);
+  sessionStorage.setItem({VIOLATIONS!r}, JSON.stringify(known));
+}}, true);"""
+
 _RECT = """(async () => {
   const element = document.querySelector(%s);
   if (element === null) return null;
@@ -69,6 +78,8 @@ class Page(ABC):
     """One tab. Methods raise `PageTimeoutError` when what they wait for does not happen."""
 
     timeout_s: float = DEFAULT_TIMEOUT_S
+    driver_sees_violations: bool = False
+    """Whether `violations` can have anything in it."""
 
     # What each side implements.
 
@@ -207,6 +218,13 @@ class Page(ABC):
     def errors(self) -> list[str]:
         """What the page collected of its own errors."""
         return [str(error) for error in self.evaluate("Array.from(window.__rditErrors ?? [], String)")]
+
+    def violations(self) -> list[str]:
+        """What a content security policy kept this tab from so far, over all that it showed: directive and address.
+
+        Empty where the driver cannot have a script run before the page's own (WebKitGTK).
+        """
+        return list(self.evaluate(f"JSON.parse(sessionStorage.getItem({VIOLATIONS!r}) ?? '[]')"))
 
     def url(self) -> str:
         """The present address."""

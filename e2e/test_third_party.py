@@ -43,6 +43,7 @@ def within(name: str, selector: str) -> str:
     return f"[data-story={name}] {selector}"
 
 
+@pytest.mark.threat(24)
 def test_two_of_each_small_widget_sync_both_ways_and_do_not_touch_each_other(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:
@@ -92,6 +93,7 @@ def test_two_of_each_small_widget_sync_both_ways_and_do_not_touch_each_other(
     assert page.errors() == []
 
 
+@pytest.mark.threat(24)
 def test_a_brush_over_an_altair_chart_reaches_python_and_its_parameters_and_chart_are_pythons(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:
@@ -111,6 +113,8 @@ def test_a_brush_over_an_altair_chart_reaches_python_and_its_parameters_and_char
     assert page.errors() == []
 
 
+@pytest.mark.violates("https://esm.sh", "eval")
+@pytest.mark.threat(24)
 def test_a_chart_that_cannot_load_or_may_not_run_says_so_and_the_rest_of_the_page_lives(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:
@@ -129,6 +133,9 @@ def test_a_chart_that_cannot_load_or_may_not_run_says_so_and_the_rest_of_the_pag
 QUAK = "Array.from(document.querySelectorAll('[data-widget-id] *')).find((e) => e.shadowRoot).shadowRoot"
 
 
+# Its templates have their handlers in attributes while they are parsed, where the policy blocks what nobody needs.
+@pytest.mark.violates("script-src-attr inline")
+@pytest.mark.threat(24)
 def test_quak_asks_python_for_its_rows_and_what_is_chosen_in_it_is_a_query_in_python(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:
@@ -148,6 +155,7 @@ def test_quak_asks_python_for_its_rows_and_what_is_chosen_in_it_is_a_query_in_py
     assert page.errors() == []
 
 
+@pytest.mark.threat(24)
 def test_points_selected_in_a_plotly_figure_and_its_zoom_reach_python(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:
@@ -184,6 +192,7 @@ SELECTED_PIXELS = """(() => {
 
 
 @pytest.mark.webgl
+@pytest.mark.threat(24)
 def test_points_lassoed_in_a_jupyter_scatter_reach_python_and_points_selected_by_python_the_page(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:

@@ -19,7 +19,7 @@ from rdit_core import __version__
 from . import sse, websocket
 from .kernel import Kernel
 from .script import Script
-from .security import AccessRules, Gate, security_headers
+from .security import Gate, RulesNow, present, security_headers
 
 CLIENT: Final = Path(__file__).parent / "client"
 
@@ -34,7 +34,7 @@ class _File:
     media_type: str
 
 
-def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Path = CLIENT) -> Starlette:
+def create_app(kernel: Kernel, script: Script, rules: RulesNow, *, client: Path = CLIENT) -> Starlette:
     """Make the application, to be served by itself or mounted under any path of a Starlette or FastAPI application.
 
     All its addresses are relative to where it is mounted.
@@ -43,7 +43,7 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
         kernel: which runs the script. Serving it is the caller's (`kernel_lifespan`, `Kernel.start`, `serve_forever`):
             nobody runs the lifespan of an application that is mounted. Until then pages are told so (503).
         script: what `/api/reset` runs anew; reading it again picks up edits.
-        rules: who may come.
+        rules: who may come, or what gives the rules that hold now, where a token can expire.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
             now.
     """
@@ -93,7 +93,7 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.
         body = {"code": "internal", "message": "The server failed; its own output says why."}
-        return JSONResponse(body, status_code=500, headers=dict(security_headers(None, rules)))
+        return JSONResponse(body, status_code=500, headers=dict(security_headers(None, present(rules))))
 
     return Starlette(
         routes=[

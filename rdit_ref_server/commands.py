@@ -7,6 +7,7 @@ line is the one place where the token is printed. What an exported page is made 
 from __future__ import annotations
 
 import argparse
+import base64
 import datetime
 import ipaddress
 import logging
@@ -38,6 +39,7 @@ from .reload import Reloader
 from .script import Script
 from .security import AccessRules, is_token
 from .streams import terminal_only
+from .transport import protocols
 from .websocket import FRAME_HEADROOM
 
 PROGRAM: Final = "rdit serve"
@@ -117,6 +119,7 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         names=_own_names() if _is_wildcard(options.host) else (),
         public_origin=public_origin,
         allows_eval=options.allow_eval,
+        framed_by=options.allow_frame,
     )
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
     kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000))
@@ -243,10 +246,13 @@ def _web_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            ws="websockets-sansio",
+            # The core's own limit comes first, where it speaks the protocol: it says why.
+            **protocols(head_s=limits.first_frame_s, stall_s=1.5 * limits.stall_s),
             ws_max_size=limits.max_frame_bytes * FRAME_HEADROOM,
             # Compressing costs more than it saves on the machine itself, and invites compression bombs elsewhere.
             ws_per_message_deflate=False,
+            # Nothing here goes by what a request says about where it came through.
+            proxy_headers=False,
             lifespan="off",
             access_log=False,
             log_config=None,
@@ -295,6 +301,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         action="append",
         default=[],
         help="let pages of this origin in as well; may be repeated",
+    )
+    parser.add_argument(
+        "--allow-frame",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="let pages of this origin show ours in a frame; may be repeated",
     )
     parser.add_argument(
         "--public-url",
@@ -355,9 +368,10 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
     _check_script(options.script, PROGRAM)
     if not 0 <= options.port <= 65535:
         refuse("--port must be 0 to 65535")
-    for origin in options.allow_origin:
-        if origin_of(origin) is None:
-            refuse(f"--allow-origin takes an origin such as http://localhost:5173, got {origin}")
+    for option, origins in (("--allow-origin", options.allow_origin), ("--allow-frame", options.allow_frame)):
+        for origin in origins:
+            if origin_of(origin) is None:
+                refuse(f"{option} takes an origin such as http://localhost:5173, got {origin}")
     if options.public_url is not None and not _is_public_url(options.public_url):
         refuse(
             "--public-url takes an address such as http://localhost:9000 or https://example.org/widgets "
@@ -369,10 +383,11 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
     if options.token is not None and not is_token(options.token):
         refuse("--token must be 8 to 256 characters of A-Z a-z 0-9 . _ ~ -; to do without one, say --no-token")
     options.host = options.host or DEFAULT_HOST
-    if options.no_token and not _is_loopback(options.host):
+    # A forwarder leads here from where it listens itself.
+    open_at = options.public_url or (None if _is_loopback(options.host) else options.host)
+    if options.no_token and open_at is not None:
         print(
-            f"rdit: warning: anybody who can reach {options.host} can run code here: no token is asked for",
-            file=sys.stderr,
+            f"rdit: warning: anybody who can reach {open_at} can run code here: no token is asked for", file=sys.stderr
         )
     if not options.no_token and options.token is None:
         options.token = secrets.token_urlsafe(32)
@@ -481,11 +496,14 @@ def _leave_after(seconds: float, stderr: TextIO, status: int = 0) -> Callable[[]
 
 def _log_to(stderr: TextIO, token: str | None) -> None:
     """Send the web server's warnings to the real stderr, not into the page, and the token nowhere."""
+    # As it stands in a cookie, an address or a header, and as it stands in an offered subprotocol.
+    secrets_said = [] if token is None else [token, base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")]
 
     class Scrubber(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
             text = super().format(record)
-            text = text.replace(token, "<token>") if token else text
+            for secret in secrets_said:
+                text = text.replace(secret, "<token>")
             # Text that a peer chose must not forge lines or drive the terminal.
             return re.sub(
                 r"[^\x20-\x7e\n\t\xa0-\U0010ffff]", lambda found: found[0].encode("unicode_escape").decode(), text

@@ -13,6 +13,9 @@ the address; the cookie, which has the port in its name because cookies know no 
 which the browser sees us; `Authorization: Bearer`; or,
 since a browser cannot set headers on a WebSocket, an offered subprotocol `rdit.token.<base64url of the token>`, which
 is never chosen. It is never logged, and no refusal says how wrong it was.
+
+Rules may change while the server runs (a token that expires): the gate asks for the present ones at each request, and
+leaves in the scope what asks again (`RECHECK`), for what stays open longer than a request does.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -37,6 +40,8 @@ SUBPROTOCOL: Final = "rdit.base"
 TOKEN_SUBPROTOCOL: Final = "rdit.token."
 VERDICT: Final = "rdit.verdict"
 """Where the gate leaves its verdict in the scope."""
+RECHECK: Final = "rdit.recheck"
+"""Where it leaves a `Recheck`."""
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -79,11 +84,16 @@ class AccessRules:
     """Where a forwarder shows this server, if there is one: another name or port, perhaps with TLS."""
     allows_eval: bool = False
     """Whether code in the page may make code out of text (`eval`, `new Function`), as some plotting libraries do."""
+    framed_by: frozenset[str] = frozenset()
+    """Origins whose pages may show ours in a frame, besides our own."""
+    recheck_s: float = 60.0
+    """How often it is asked whether who has a WebSocket open may still be here, in seconds."""
 
     def __post_init__(self) -> None:
         if self.token is not None and not is_token(self.token):
             raise ValueError("a token must be 8 to 256 characters of A-Z a-z 0-9 . _ ~ -")
-        for origin in (*self.allowed_origins, *([] if self.public_origin is None else [self.public_origin])):
+        public = [] if self.public_origin is None else [self.public_origin]
+        for origin in (*self.allowed_origins, *self.framed_by, *public):
             if origin_of(origin) is None:
                 raise ValueError(f"expected an origin such as http://localhost:3000, got {origin!r}")
 
@@ -98,6 +108,7 @@ class AccessRules:
         names: Iterable[str] = (),
         public_origin: str | None = None,
         allows_eval: bool = False,
+        framed_by: Iterable[str] = (),
     ) -> AccessRules:
         """Rules of a server that listens at an address.
 
@@ -109,6 +120,8 @@ class AccessRules:
             names: further host names to answer to.
             public_origin: where a forwarder shows the server; it answers to that name too, and its pages are its own.
             allows_eval: whether code in the page may make code out of text.
+            framed_by: origins whose pages may show ours in a frame. On another site than ours they also need a token
+                that is no cookie: browsers send ours to its own site only.
         """
         bracketed = (f"[{name}]" if ":" in name and not name.startswith("[") else name for name in (host, *names))
         hosts = {f"{name.lower()}:{port}" for name in (*LOOPBACK_NAMES, *bracketed)}
@@ -117,7 +130,9 @@ class AccessRules:
             hosts |= {name.removesuffix(":80") for name in hosts}
         if public_origin is not None:
             hosts.add(_host_of(public_origin))
-        return cls(frozenset(hosts), token, frozenset(allowed_origins), port, public_origin, allows_eval)
+        return cls(
+            frozenset(hosts), token, frozenset(allowed_origins), port, public_origin, allows_eval, frozenset(framed_by)
+        )
 
     @property
     def cookie(self) -> str:
@@ -135,10 +150,27 @@ class AccessRules:
         return str(self.public_origin).partition(":")[0].lower() if is_public else "http"
 
 
+class Recheck(NamedTuple):
+    """How to ask again about a request that was let in."""
+
+    judge: Callable[[], Verdict]
+    """The verdict of the present rules on it."""
+    every_s: float
+
+
+RulesNow = AccessRules | Callable[[], AccessRules]
+"""Rules, or what gives those that hold now; called at each request, on the server's loop."""
+
+
+def present(rules: RulesNow) -> AccessRules:
+    """The rules that hold now."""
+    return rules if isinstance(rules, AccessRules) else rules()
+
+
 class Gate:
     """The middleware. Let nothing reach `app` without a verdict that allows it."""
 
-    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
+    def __init__(self, app: ASGIApp, rules: RulesNow) -> None:
         self._app = app
         self._rules = rules
 
@@ -146,9 +178,15 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        request = _Asking(scope, self._rules)
+        if scope["type"] == "websocket":
+            # Some versions of uvicorn hand the header over as it is.
+            offered = [one.strip() for line in scope.get("subprotocols", ()) for one in line.split(",")]
+            scope = {**scope, "subprotocols": offered}
+        rules = present(self._rules)
+        request = _Asking(scope, rules)
         host_verdict = request.check_host()
-        security = security_headers(request.host if host_verdict.allowed else None, self._rules)
+        security = security_headers(request.host if host_verdict.allowed else None, rules)
+        scope = {**scope, RECHECK: Recheck(lambda: _Asking(scope, present(self._rules)).judge(), rules.recheck_s)}
         verdict = request.check_origin() if host_verdict.allowed else host_verdict
         if scope["type"] == "websocket":
             verdict = request.check_token() if verdict.allowed else verdict
@@ -195,6 +233,12 @@ class _Asking:
         hosts = self._headers.getlist("host")
         self.host = hosts[0].lower() if len(hosts) == 1 else None
         self._origins = self._headers.getlist("origin")
+
+    def judge(self) -> Verdict:
+        """All three in their order."""
+        verdict = self.check_host()
+        verdict = self.check_origin() if verdict.allowed else verdict
+        return self.check_token() if verdict.allowed else verdict
 
     def check_host(self) -> Verdict:
         return check_host(self.host, self._rules.hosts)
@@ -307,12 +351,13 @@ def security_headers(host: str | None, rules: AccessRules) -> Mapping[str, str]:
     if host is not None and host in rules.hosts:
         # In some versions of WebKit 'self' does not cover a WebSocket to the same place.
         connect += f" {'wss' if rules.scheme_at(host) == 'https' else 'ws'}://{host}"
+    ancestors = " ".join(["'self'", *sorted(rules.framed_by)])
     evaluation = "'unsafe-eval'" if rules.allows_eval else "'wasm-unsafe-eval'"
     return {
         "content-security-policy": (
             f"default-src 'none'; script-src 'self' {evaluation}; style-src 'self' 'unsafe-inline'; "
             f"img-src 'self' data: blob:; font-src 'self' data:; worker-src blob:; connect-src {connect}; "
-            "base-uri 'none'; frame-ancestors 'self'"
+            f"base-uri 'none'; frame-ancestors {ancestors}"
         ),
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import anyio
@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from .kernel import Kernel
 from .log import Event
+from .security import RECHECK
 
 KEEP_ALIVE_S: Final = 15.0
 
@@ -32,13 +33,24 @@ async def respond(request: Request, kernel: Kernel) -> Response:
     esm = request.query_params.get("esm", "text")
     if esm not in ("text", "url"):
         return JSONResponse({"code": "bad_request", "message": "expected esm=text or esm=url"}, status_code=400)
-    stream = event_stream(kernel, int(after), esm_text=esm == "text")
+    recheck = request.scope.get(RECHECK)
+    stream = event_stream(
+        kernel,
+        int(after),
+        esm_text=esm == "text",
+        may_read=(lambda: recheck.judge().allowed) if recheck is not None else lambda: True,
+    )
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 async def event_stream(
-    kernel: Kernel, after: int, *, esm_text: bool, keep_alive_s: float = KEEP_ALIVE_S
+    kernel: Kernel,
+    after: int,
+    *,
+    esm_text: bool,
+    keep_alive_s: float = KEEP_ALIVE_S,
+    may_read: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[bytes]:
     """Give events as server-sent events, one or a comment at a time, until the run they belong to is done.
 
@@ -47,6 +59,7 @@ async def event_stream(
         after: id of the last event that the reader has.
         esm_text: whether widgets come with the text of their module.
         keep_alive_s: after how much silence a comment is sent, so that nobody between us thinks we are gone.
+        may_read: asked before each look at the log; the stream ends when the answer is no.
     """
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
@@ -57,7 +70,7 @@ async def event_stream(
 
     unsubscribe = kernel.log.subscribe(wake)
     try:
-        while True:
+        while may_read():
             news.clear()
             events, is_done = kernel.log.read(after)
             for event in events:

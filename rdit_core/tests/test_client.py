@@ -1322,6 +1322,7 @@ def expire(page, manager):
     manager.handle_timeout(page.now)
 
 
+@pytest.mark.threat(28)
 def test_after_an_expiry_what_may_have_been_applied_goes_as_a_comparison(page, manager, counter):
     rev = page.client.confirmed("w", "value")[1]
     page.edit(value=1)
@@ -1337,6 +1338,7 @@ def test_after_an_expiry_what_may_have_been_applied_goes_as_a_comparison(page, m
 
 
 @pytest.mark.parametrize("who", ["itself", "another"])
+@pytest.mark.threat(28)
 def test_a_comparison_fails_where_the_slot_has_moved_and_the_page_sees_the_truth(page, manager, counter, who):
     seen = []
     page.edit(value=1)
@@ -1519,6 +1521,7 @@ def test_after_a_restart_unsettled_edits_are_repeated_to_the_same_widget(page):
     ]
 
 
+@pytest.mark.threat(27)
 def test_after_a_restart_an_edit_is_not_repeated_where_the_property_is_not_writable(page):
     class Fixed(traitlets.HasTraits):
         _esm = ""
@@ -1744,6 +1747,7 @@ def test_a_refused_resume_tells_nothing_and_is_like_an_expiry(page, manager, cou
 # Policy `drop`.
 
 
+@pytest.mark.threat(28)
 def test_a_page_that_drops_says_so_at_once_and_shows_what_is_confirmed(manager, counter):
     page = Page(manager, policy="drop")
     page.edit(value=5)

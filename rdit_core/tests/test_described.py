@@ -30,6 +30,7 @@ STILL = MimeBundleDescriptor(autodetect_observer=False, _esm=ESM)
 
 @pytest.mark.afm("J6")
 @every_described_kind
+@pytest.mark.threat(13)
 def test_a_page_writes_declared_fields_and_no_other_attribute(manager, kind):
     peer = hosted(manager, thing := kind())
     assert peer.write(peer.op("value", 3), peer.op("label", "x")) == []

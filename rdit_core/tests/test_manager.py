@@ -846,6 +846,7 @@ def test_a_page_may_refer_to_widgets_of_this_manager_by_any_of_their_ids(manager
 
 
 @pytest.mark.parametrize("name", ["child", "custom", "by_name", "children"])
+@pytest.mark.threat(35)
 def test_a_page_reaches_no_widget_of_the_process_that_is_not_hosted_here(manager, page, name):
     other = WidgetManager(ids=lambda: "secret")
     with other.capture():
@@ -863,6 +864,7 @@ def test_a_page_reaches_no_widget_of_the_process_that_is_not_hosted_here(manager
     other.clear()
 
 
+@pytest.mark.threat(35)
 def test_a_reference_means_the_widget_of_this_manager_even_where_another_has_the_same_id(manager, page):
     ours, box = Counter(), Box()
     manager.register("same", ours)
@@ -1447,6 +1449,7 @@ class Nested(Counter):
         ("lists", [b"a"], True),
     ],
 )
+@pytest.mark.threat(14)
 def test_strict_types_and_buffers_hold_inside_of_containers(manager, name, value, is_taken):
     widget = Nested()
     manager.register("w", widget)

@@ -26,6 +26,12 @@ from rdit_core.tests.pair import Counter, Peer, changes
 ADA, BOB = Verdict(True, user="ada"), Verdict(True, user="bob")
 
 
+class Holder(traitlets.HasTraits):
+    _esm = traitlets.Unicode("export default {}").tag(sync=True)
+    number = traitlets.Int(0).tag(sync=True)
+    child = traitlets.Instance(traitlets.HasTraits, allow_none=True).tag(sync=True)
+
+
 @pytest.fixture
 def counter(manager):
     counter = Counter()
@@ -108,6 +114,7 @@ def test_the_order_of_properties_is_that_of_the_class_and_not_of_chance(manager,
         ({"type": "bye"}, "bad_protocol", 4502),
     ],
 )
+@pytest.mark.threat(6)
 def test_a_first_frame_that_is_no_hello_ends_the_connection_and_changes_nothing(manager, counter, first, code, closes):
     peer = Peer(manager, hello=False)
     peer.raw(json.dumps(first))
@@ -138,6 +145,7 @@ def test_a_second_hello_is_refused_and_the_connection_goes_on(peer, counter):
     assert counter.value == 3
 
 
+@pytest.mark.threat(20)
 def test_who_says_nothing_in_time_is_let_go_but_not_for_good(manager):
     peer = Peer(manager, hello=False)
     assert peer.connection.next_deadline() == 15.0
@@ -189,6 +197,7 @@ def test_base_mode_has_neither_sight_nor_authentication(manager):
             manager.connect(ADA, **option)
 
 
+@pytest.mark.threat(19)
 def test_connections_are_counted_per_user_whatever_they_speak():
     manager = small(max_connections=2)
     manager.connect(ADA, mode="v1")
@@ -345,6 +354,7 @@ def test_a_batch_that_is_clamped_to_the_present_value_is_acknowledged_without_a_
     assert (sync.ack, sync.changes) == (1, [])
 
 
+@pytest.mark.threat(27)
 def test_a_batch_that_comes_again_is_acknowledged_again_and_not_applied_again(manager, peer, counter):
     seen = []
     counter.observe(lambda change: seen.append(change.new), "value")
@@ -363,6 +373,7 @@ def test_a_batch_that_comes_again_is_acknowledged_again_and_not_applied_again(ma
     assert seen == [3]
 
 
+@pytest.mark.threat(27)
 def test_a_gap_in_the_numbers_ends_the_connection_and_nothing_of_the_batch_is_applied(manager, peer, counter):
     peer.batch(peer.op("value", 3), seq=2)
     [error] = peer.read()
@@ -562,6 +573,7 @@ def test_a_subscription_whose_answer_was_lost_is_answered_after_the_resume(manag
     assert [one[0] for one in back.first[-1].live] == ["b"]
 
 
+@pytest.mark.threat(11)
 def test_what_a_page_may_not_see_is_as_if_it_were_not(manager, three):
     peer = Peer(manager, may_see=lambda widget_id: widget_id == "a")
     assert shown(peer.first) == ["a"]
@@ -587,6 +599,28 @@ def test_what_a_page_may_not_see_is_as_if_it_were_not(manager, three):
     assert not any(one.close for one in back.first)
 
 
+@pytest.mark.threat(35)
+@pytest.mark.parametrize("prefix", ["anywidget:", "IPY_MODEL_"])
+def test_a_page_refers_to_no_widget_that_it_may_not_see(manager, prefix):
+    holders = {name: Holder() for name in ("mine", "hidden", "shown")}
+    for name, holder in holders.items():
+        manager.register(name, holder)
+    peer = Peer(manager, may_see=lambda widget_id: widget_id != "hidden")
+    answers = []
+    for name in ("hidden", "nobody"):
+        for ops in ([("child", prefix + name)], [("child", prefix + name), ("number", 1)]):
+            said = peer.write(*(peer.op(property, value, "mine") for property, value in ops))
+            answers.append([one for one in said if one[0] == 0])
+            assert holders["mine"].child is None
+    assert answers == [[(0, "invalid_value")]] * 4, "no answer says whether there is such a widget"
+    assert peer.write(peer.op("child", f"{prefix}shown", "mine")) == []
+    assert holders["mine"].child is holders["shown"]
+    assert Peer(manager).write(peer.op("child", f"{prefix}hidden", "mine")) == []
+    manager.update("mine", "child", f"{prefix}hidden")
+    assert holders["mine"].child is holders["hidden"]
+
+
+@pytest.mark.threat(11)
 def test_verdicts_and_messages_of_one_page_are_not_told_to_another(manager, counter):
     mine, other = Peer(manager), Peer(manager)
     assert mine.write(mine.op("fixed", 1)) == [(0, "read_only")]
@@ -691,6 +725,7 @@ def test_when_closings_are_forgotten_a_page_is_told_what_lives():
     [{"epoch": "other"}, {"secret": "0" * 32}, {"session": "nobody"}, {"rev": 10_000}],
     ids=lambda changed: next(iter(changed)),
 )
+@pytest.mark.threat(10)
 def test_what_does_not_fit_is_answered_as_if_there_had_been_no_resume(manager, peer, changed):
     back = Peer(manager, hello={"resume": {**peer.resume(), **changed}})
     assert (back.welcome.resumed, back.welcome.ack) == (False, 0)
@@ -702,6 +737,7 @@ def test_what_does_not_fit_is_answered_as_if_there_had_been_no_resume(manager, p
     assert peer.write(peer.op("value", 1)) == []
 
 
+@pytest.mark.threat(10, 29)
 def test_a_session_belongs_to_its_user(manager, counter):
     ada = Peer(manager, verdict=ADA)
     bob = Peer(manager, verdict=BOB, hello={"resume": ada.resume()})
@@ -920,6 +956,7 @@ def stalled(peer, counter, now):
         peer.read()
 
 
+@pytest.mark.threat(20)
 def test_who_does_not_acknowledge_and_does_not_read_loses_the_connection(peer, counter):
     stalled(peer, counter, 10.0)
     assert peer.connection.next_deadline() == 25.0
@@ -1118,6 +1155,7 @@ def test_ten_frames_that_are_none_end_the_connection_for_good(peer):
     assert peer.connection.closing == Closing(4502, "bad_protocol")
 
 
+@pytest.mark.threat(32)
 def test_an_error_frame_tells_nothing_of_what_the_frame_held(peer):
     peer.raw('{"type":"batch","seq":"hunter2","ops":[]}')
     assert "hunter2" not in repr(peer.read())
@@ -1150,6 +1188,7 @@ def test_bytes_that_wait_make_a_connection_congested():
     assert not peer.connection.is_congested
 
 
+@pytest.mark.threat(19)
 def test_answers_that_nobody_reads_make_a_connection_congested_and_in_the_end_a_flood():
     manager = small(max_waiting_frames=3)
     peer = Peer(manager)
@@ -1164,6 +1203,7 @@ def test_answers_that_nobody_reads_make_a_connection_congested_and_in_the_end_a_
     assert not peer.connection.is_congested
 
 
+@pytest.mark.threat(19)
 def test_who_sends_on_though_nothing_is_read_loses_the_connection_and_no_batch_is_lost():
     manager = small(max_waiting_frames=2)
     manager.register("w", counter := Counter())
@@ -1223,6 +1263,13 @@ def test_an_error_in_a_pages_own_code_is_told_to_the_host(manager, peer, caplog)
     assert peer.connection.events_received() == [Reported("w", "render")]
     assert "widget w failed in its page (render)" in caplog.text
     assert len(caplog.text) < 2000
+
+
+@pytest.mark.threat(33)
+def test_what_a_page_reports_is_one_line_of_the_log_without_control_characters(manager, peer, caplog):
+    peer.say("report", widget_id="w", stage="s\r\nFORGED\x1b[2J", message="é\n\x9b31m\u202e", stack="")
+    (record,) = caplog.records
+    assert record.getMessage() == "widget w failed in its page (s\\r\\nFORGED\\x1b[2J): é\\n\\x9b31m\\u202e"
 
 
 def test_output_goes_to_the_pages_that_asked_for_it_in_order_and_after_the_state(manager, counter):

@@ -162,6 +162,7 @@ def test_the_first_designs_counter_works_over_a_real_socket(serve):
     assert served.line() == "Python saw value change: 0 → 1\n"
 
 
+@pytest.mark.threat(17)
 def test_an_over_long_frame_is_an_error_and_the_socket_stays(serve):
     served = serve(COUNTER + "counter\n").ready()
     with served.socket(Authorization=f"Bearer {served.token}") as page:
@@ -171,6 +172,7 @@ def test_an_over_long_frame_is_an_error_and_the_socket_stays(serve):
         assert json.loads(page.recv(timeout=PATIENCE_S))["code"] == "bad_json"
 
 
+@pytest.mark.threat(1, 6)
 def test_a_real_socket_is_closed_before_it_is_open_without_credentials(serve):
     served = serve("").ready()
     for headers in (
@@ -185,6 +187,7 @@ def test_a_real_socket_is_closed_before_it_is_open_without_credentials(serve):
     assert served.errors == [], "a refusal is no trouble of the server's"
 
 
+@pytest.mark.threat(8)
 def test_the_token_is_in_the_ready_line_and_in_no_log(serve):
     served = serve("").ready()
     with pytest.raises(urllib.error.HTTPError):
@@ -308,6 +311,7 @@ def test_a_missing_file_is_said_in_one_line(capsys, tmp_path):
         (["--port", "65536"], "--port must be 0 to 65535"),
         (["--port", "x"], "invalid int value"),
         (["--allow-origin", "*"], "--allow-origin takes an origin"),
+        (["--allow-frame", "*"], "--allow-frame takes an origin"),
         (["--public-url", "example.org"], "--public-url takes an address"),
         (["--public-url", "https://example.org/path?x"], "--public-url takes an address"),
         (["--public-url", "https://example.org/../path"], "--public-url takes an address"),
@@ -341,6 +345,7 @@ def test_help_has_examples(capsys):
         "--token",
         "--no-token",
         "--allow-origin",
+        "--allow-frame",
         "--public-url",
         "--allow-eval",
         "-- ARGS",
@@ -360,6 +365,7 @@ def test_loopback_is_told_from_the_rest(host, loopback):
     assert commands._is_loopback(host) is loopback
 
 
+@pytest.mark.threat(34)
 def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(capsys, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("")
@@ -370,6 +376,10 @@ def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(c
     assert capsys.readouterr().err == ""
     commands._parse([str(script), "--host", "0.0.0.0", "--no-token"])
     assert "anybody who can reach 0.0.0.0" in capsys.readouterr().err
+    commands._parse([str(script), "--no-token", "--public-url", "http://forwarder.test:9000"])
+    assert "anybody who can reach http://forwarder.test:9000" in capsys.readouterr().err
+    commands._parse([str(script), "--public-url", "http://forwarder.test:9000"])
+    assert capsys.readouterr().err == ""
 
 
 def test_a_server_that_listens_everywhere_knows_its_own_names():
@@ -395,6 +405,7 @@ def test_a_browser_is_opened_where_one_can_be_seen(monkeypatch, platform, enviro
     assert commands._has_display() is display
 
 
+@pytest.mark.threat(8, 33)
 def test_log_lines_hold_neither_the_token_nor_what_drives_a_terminal(capsys):
     import io
     import logging

@@ -1,5 +1,7 @@
 import hashlib
 
+import pytest
+
 from rdit_ref_server.esm import ModuleStore
 
 
@@ -10,6 +12,7 @@ def test_a_module_is_found_under_the_hash_of_its_text():
     assert store.find(digest) == b"export default {}"
 
 
+@pytest.mark.threat(25)
 def test_what_was_not_put_there_is_not_found():
     store = ModuleStore()
     store.url("export default {}")

@@ -110,6 +110,7 @@ def ran(tmp_path):
     return run
 
 
+@pytest.mark.threat(22)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_gets_out_of_its_place(text):
     frame = json.dumps({"type": "sync", "frame": 1, "rev": 1, "close": [[text, 1]]}, ensure_ascii=False)
@@ -131,6 +132,7 @@ def test_no_text_gets_out_of_its_place(text):
     assert not any(letter in data for letter in "<\u2028\u2029" for data in page.raw)
 
 
+@pytest.mark.threat(24)
 def test_only_our_own_script_runs_by_itself_and_the_policy_names_it():
     page = page_of(Results([], [], {}, [], False))
     assert re.fullmatch(r"default-src 'none'; script-src 'sha256-[\w+/]+=' blob: 'unsafe-eval'; .*", page.policy)

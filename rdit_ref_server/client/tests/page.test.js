@@ -435,7 +435,7 @@ describe("widgets", () => {
     assert.equal(world.document.querySelector("[data-widget-id='1.1']")?.textContent, "9");
   });
 
-  test("a refused edit is a notice, as text", () => {
+  test("a refused edit is a notice, as text [threat 22]", () => {
     world.start();
     world.page.connection.sendUpdate("1.1", "n", 8);
     const refusal = { type: "error", widget_id: "1.1", property: "n", code: "read_only", message: "<b>no</b>" };
