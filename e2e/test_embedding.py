@@ -214,7 +214,7 @@ def test_a_page_of_another_site_uses_an_import_map_and_a_token(
     server = serve(EXAMPLES / "counter.py", "--token", TOKEN, "--allow-origin", own)
     there = server.url.partition("://")[2].partition("/")[0]
     policy = (
-        "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; style-src 'unsafe-inline'; "
+        "default-src 'none'; img-src 'self'; script-src 'self' 'unsafe-inline' blob:; style-src 'unsafe-inline'; "
         f"connect-src http://{there} ws://{there}"
     )
     file = folder / "import_map.html"
