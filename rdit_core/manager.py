@@ -385,9 +385,14 @@ class WidgetManager:
 
     # The comm hook.
 
-    def install(self) -> None:
-        """Host every widget of this process that is made from now on. Idempotent; `uninstall` ends it."""
-        hook.install(self._comms)
+    def install(self, is_meant: Callable[[], bool] | None = None) -> None:
+        """Host every widget of this process that is made from now on. Idempotent; `uninstall` ends it.
+
+        Args:
+            is_meant: asked on the thread that makes a widget whether this manager is to host it: for several managers
+                in one process, of which each has threads of its own. Default: every widget.
+        """
+        hook.install(self._comms, is_meant)
 
     def uninstall(self) -> None:
         """End `install`. Widgets that are hosted stay."""

@@ -20,8 +20,9 @@ between two statements.
 is logged; it is interrupted, the thread comes back, lets go of the old namespace, tasks and widgets, and runs the
 script anew.
 
-Not proud of: IPython allows one shell per process, so there is one kernel per process; and a script that catches
-`KeyboardInterrupt` and goes on cannot be stopped from here.
+Not proud of: much of what a script sees belongs to the process, so there is one kernel per process unless all of them
+say that they share it (see `process`); and a script that catches `KeyboardInterrupt` and goes on cannot be stopped from
+here.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from .loop import KernelLoop
 from .notices import Notices
 from .output import Output
 from .owners import Owners
-from .process import close_figures, taken_over
+from .process import Tenant, close_figures, taken_over
 from .run import Run
 from .script import Script
 from .shell import ScriptShell
@@ -59,7 +60,17 @@ class Kernel:
     thread.
     """
 
-    def __init__(self, *, limits: Limits | None = None, log: EventLog | None = None) -> None:
+    def __init__(
+        self, *, limits: Limits | None = None, log: EventLog | None = None, shares_process: bool = False
+    ) -> None:
+        """Make one that serves nobody yet.
+
+        Args:
+            limits: of its widgets and their pages.
+            log: where its events go.
+            shares_process: whether it serves beside others, each in a thread of its own (see `process`).
+        """
+        self._shares_process = shares_process
         self._owners = Owners(lambda: self.manager.applying)
         self.modules = ModuleStore()
         """Widget code, by content hash."""
@@ -260,7 +271,8 @@ class Kernel:
     def _hosting(self) -> Iterator[None]:
         """Take over the process, host the widgets that are made, and hear from the manager."""
         manager = self.manager
-        with taken_over(self._output, self._owners, self._interrupts.raise_if_wanted) as self._shell:
+        tenant = Tenant(self._output, self._owners, self._interrupts.raise_if_wanted, is_alone=not self._shares_process)
+        with taken_over(tenant) as self._shell:
             unsubscribe = [
                 manager.on("pending", self._schedule_apply),
                 manager.on("closed", self._on_closed),
@@ -268,7 +280,7 @@ class Kernel:
                 manager.on("handler_failed", self._on_observer_failed),
                 *self._notices.listen(manager),
             ]
-            manager.install()
+            manager.install((lambda: tenant.is_speaking) if self._shares_process else None)
             try:
                 yield
             finally:

@@ -69,7 +69,6 @@ class Run:
             between: called before each statement. What it raises ends the run.
         """
         become_main(self._script, self._module)
-        self._shell.use_module(self._module)
         for statement in self._statements:
             if is_over():
                 return False

@@ -13,7 +13,7 @@ import { messageOf } from "./model.js";
 import { noticeOf, rerunNotice, restartNotice, violationNotice } from "./notices.js";
 import { createOutputs } from "./outputs.js";
 
-const EVENT_KINDS = ["statement", "stream", "display", "error", "widget", "done", "reset"];
+const EVENT_KINDS = ["statement", "stream", "display", "update", "clear", "error", "widget", "done", "reset"];
 /** A stream that broke off while the socket is live is opened again after this long. */
 export const STREAM_RETRY_MS = 1_000;
 /** After `done` the server ends the stream, perhaps behind output of callbacks; one that stays open is closed then. */
@@ -95,8 +95,6 @@ export function startPage(options = {}) {
   /** A restart was asked for, and its `reset` has not come yet. */
   let isRestarting = false;
   let isCodeShown = false;
-  /** Ends the views of this run. */
-  let runLifetime = new AbortController();
   /** @type {keyof typeof RUN_LABELS} */
   let run = "waiting";
   /** Widgets of this run that have neither rendered nor failed yet. @type {Set<object>} */
@@ -178,8 +176,8 @@ export function startPage(options = {}) {
     while (notices.childElementCount > MAX_NOTICES) notices.firstElementChild?.remove();
   }
 
-  /** @param {any} widgetData @param {HTMLElement} el */
-  function showWidget(widgetData, el) {
+  /** @param {any} widgetData @param {HTMLElement} el @param {AbortSignal} signal */
+  function showWidget(widgetData, el, signal) {
     const ticket = {};
     const tickets = rendering;
     tickets.add(ticket);
@@ -187,7 +185,7 @@ export function startPage(options = {}) {
       widgetData,
       el,
       connection,
-      signal: runLifetime.signal,
+      signal,
       importModule,
       onerror(failure) {
         console.error(`[rdit] widget ${failure.widgetId} failed (${failure.stage})`, failure.error);
@@ -231,8 +229,6 @@ export function startPage(options = {}) {
     }
     if (Array.isArray(changed) && changed.length > 0) notify(rerunNotice(changed.map(String)), "rerun");
     undeclared.clear();
-    runLifetime.abort();
-    runLifetime = new AbortController();
     outputs.clear();
     // In base mode a new socket starts with every value that changed: none of the old run's can be mistaken for one of
     // the new. In rdit/1 each widget's incarnation tells them apart, and the socket goes on.
@@ -285,7 +281,7 @@ export function startPage(options = {}) {
     isStreamDone = true;
     const waiting = [...early].sort(([a], [b]) => a - b);
     early.clear();
-    for (const [n, output] of waiting) takeOutput(n, output);
+    for (const [n, output] of waiting) showOutput(n, output);
   }
 
   /** @param {string} kind @param {{ data: string, lastEventId: string }} message */
@@ -315,6 +311,15 @@ export function startPage(options = {}) {
       early.set(n, event);
       return;
     }
+    // A page that reads slowly is not sent everything: the stream has it.
+    if (n > lastId + 1) {
+      early.set(n, event);
+      openStream();
+    } else showOutput(n, event);
+  }
+
+  /** @param {number} n @param {any} event */
+  function showOutput(n, event) {
     if (n <= lastId) return;
     lastId = n;
     show({ ...event, kind: event.kind ?? event.type, id: n });

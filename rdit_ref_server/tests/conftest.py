@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+import time
 import warnings
 
 import ipywidgets
@@ -80,7 +81,8 @@ class Running:
         news = threading.Event()
         unsubscribe = self.kernel.log.subscribe(news.set)
         try:
-            for _ in range(PATIENCE_S * 20):
+            give_up_s = time.monotonic() + PATIENCE_S
+            while time.monotonic() < give_up_s:
                 if condition():
                     return
                 news.wait(0.05)
