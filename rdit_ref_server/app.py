@@ -20,6 +20,7 @@ from . import sse, websocket
 from .kernel import Kernel
 from .script import Script
 from .security import AccessRules, Gate, security_headers
+from .workers import refuse_workers
 
 CLIENT: Final = Path(__file__).parent / "client"
 
@@ -34,7 +35,9 @@ class _File:
     media_type: str
 
 
-def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Path = CLIENT) -> Starlette:
+def create_app(
+    kernel: Kernel, script: Script, rules: AccessRules, *, client: Path = CLIENT, workers: int | None = None
+) -> Starlette:
     """Make the application. It is to be mounted at the root of its host.
 
     Args:
@@ -43,7 +46,13 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
         rules: who may come.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
             now.
+        workers: how many processes serve the application. Default: what the environment and the command say.
+
+    Raises:
+        RuntimeError: several processes are to serve it. Each would have a kernel of its own, while the requests of one
+            page go to any of them.
     """
+    refuse_workers(workers)
     files = _read_files(client)
 
     async def page(request: Request) -> Response:
@@ -59,7 +68,7 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
         return Response(content, media_type="text/javascript", headers={"cache-control": _FOR_EVER})
 
     async def execute(request: Request) -> Response:
-        return await sse.respond(request, kernel)
+        return await sse.respond(request, kernel, allows_code=rules.allows_code)
 
     async def status(request: Request) -> Response:
         about = {
@@ -72,11 +81,15 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
         return JSONResponse(about, headers={"cache-control": "no-store"})
 
     async def reset(request: Request) -> Response:
+        if rules.read_only:
+            return _read_only()
         kernel.reset()
         kernel.run(script)
         return JSONResponse({"ok": True}, status_code=202)
 
     async def interrupt(request: Request) -> Response:
+        if rules.read_only:
+            return _read_only()
         kernel.interrupt()
         return JSONResponse({"ok": True}, status_code=202)
 
@@ -93,7 +106,7 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
             Route("/", page),
             Route("/client/{name}", client_file),
             Route("/esm/{hash}.js", esm),
-            Route("/api/execute", execute),
+            Route("/api/execute", execute, methods=["GET", "POST"]),
             Route("/api/status", status),
             Route("/api/reset", reset, methods=["POST"]),
             Route("/api/interrupt", interrupt, methods=["POST"]),
@@ -118,6 +131,10 @@ def _file_response(file: _File | None) -> Response:
         return _not_found()
     # Small files that change with the server: always asked for, so that a page never mixes two versions.
     return Response(file.content, media_type=file.media_type, headers={"cache-control": "no-cache"})
+
+
+def _read_only() -> Response:
+    return JSONResponse({"code": "forbidden", "message": "This server lets its pages see only."}, status_code=403)
 
 
 def _not_found() -> Response:

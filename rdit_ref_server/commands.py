@@ -33,7 +33,7 @@ from .kernel import Kernel
 from .log import EventLog
 from .reload import Reloader
 from .script import Script
-from .security import AccessRules, is_token
+from .security import READ_ONLY, AccessRules, is_token
 from .streams import terminal_only
 from .websocket import FRAME_HEADROOM
 
@@ -57,6 +57,8 @@ examples:
   rdit serve app.py --public-url http://localhost:9000
                                              behind ssh -L 9000:localhost:8765, a container's port, a reverse proxy
   rdit serve chart.py --allow-eval           for widgets that make code out of text, as Altair's do
+  rdit serve -m package.app                  a module, as python -m package.app
+  rdit serve panel.py --read-only            for an audience: pages see what happens, and write nothing
   rdit serve widget.py --reload              what you save takes over: a widget's module or style in place, with its
                                              state; the script, or a module of its directory, by a fresh run
 
@@ -87,12 +89,15 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         names=_own_names() if _is_wildcard(options.host) else (),
         public_origin=options.public_url,
         allows_eval=options.allow_eval,
+        allows_code=options.allow_code,
+        read_only=options.read_only,
     )
+    policy = READ_ONLY if options.read_only else None
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
-    kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000))
-    script = Script(options.script, tuple(options.arguments))
+    kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000), policy=policy)
+    script = options.script
     _log_to(sys.stderr, options.token)
-    server = _web_server(create_app(kernel, script, rules), limits)
+    server = _web_server(create_app(kernel, script, rules, workers=1), limits)
 
     def serve_pages() -> None:
         with terminal_only():
@@ -157,9 +162,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        usage=f"{PROGRAM} SCRIPT.py [options] [-- ARGS...]",
+        usage=f"{PROGRAM} SCRIPT.py|-m MODULE [options] [-- ARGS...]",
     )
-    parser.add_argument("script", metavar="SCRIPT.py", type=Path, help="the script; what follows -- are its arguments")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "script", metavar="SCRIPT.py", nargs="?", type=Path, help="the script; what follows -- are its arguments"
+    )
+    what.add_argument("-m", dest="module", metavar="MODULE", help="run a module as a script, as python -m does")
     parser.add_argument("--host", help=f"address to listen at (default {DEFAULT_HOST}: this machine only)")
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help="port to listen at (default %(default)s; 0: any free one)"
@@ -190,6 +199,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="let widgets make code out of text, as those of Vega (Altair) and regl (jupyter-scatter) do",
     )
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="let who is let in send code to run (/api/execute), for a front end of your own",
+    )
+    parser.add_argument(
+        "--read-only", action="store_true", help="let pages see, but not write, restart or interrupt anything"
+    )
     options = parser.parse_args(own)
     options.arguments = arguments
     _check(options, parser.error)
@@ -198,10 +215,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> None:
     """Say in one line what is wrong with the arguments, or fill in what was left out."""
-    if not options.script.is_file():
-        _fail(f"{options.script} is a directory" if options.script.is_dir() else f"no such file: {options.script}")
-    if not os.access(options.script, os.R_OK):
-        _fail(f"cannot read {options.script}")
+    if options.read_only and options.allow_code:
+        refuse("--read-only and --allow-code exclude each other")
+    options.script = _find(options)
     if not 0 <= options.port <= 65535:
         refuse("--port must be 0 to 65535")
     for origin in options.allow_origin:
@@ -222,6 +238,24 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
         )
     if not options.no_token and options.token is None:
         options.token = secrets.token_urlsafe(32)
+
+
+def _find(options: argparse.Namespace) -> Script:
+    arguments = tuple(options.arguments)
+    if options.module is not None:
+        # As `python -m` does; an installed command has its own directory there.
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as Python spells it
+        try:
+            return Script.of_module(options.module, arguments)
+        except ImportError as error:
+            _fail(f"cannot run module {options.module}: {str(error)[:1].lower()}{str(error)[1:]}")
+        except Exception as error:
+            _fail(f"cannot run module {options.module}: its package raised {type(error).__name__}: {error}")
+    if not options.script.is_file():
+        _fail(f"{options.script} is a directory" if options.script.is_dir() else f"no such file: {options.script}")
+    if not os.access(options.script, os.R_OK):
+        _fail(f"cannot read {options.script}")
+    return Script(options.script, arguments)
 
 
 def _listen(host: str, port: int) -> socket.socket:

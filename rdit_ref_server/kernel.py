@@ -32,12 +32,14 @@ import gc
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
-from rdit_core import Limits, WidgetManager
+from rdit_core import Limits, WidgetManager, WritePolicy
 from rdit_core.events import HandlerFailed, ObserverFailed, WidgetClosed
 
 from .esm import ModuleStore
+from .executions import Execution, Executions
 from .interrupts import Interrupts
 from .log import Event, EventLog, Kind
 from .loop import KernelLoop
@@ -46,7 +48,7 @@ from .output import Output
 from .owners import Owners
 from .process import Tenant, close_figures, taken_over
 from .run import Run
-from .script import Script
+from .script import MAIN, Program, Script
 from .shell import ScriptShell
 from .streams import flush_streams, log_held, write_to_terminal
 
@@ -56,18 +58,24 @@ State = Literal["running", "idle"]
 class Kernel:
     """Runs scripts, hosts their widgets, logs what happens.
 
-    `run`, `reset`, `submit`, `soon`, `interrupt`, `stop`, `tell`, `tell_error` and `encode` may be called from any
-    thread.
+    `run`, `execute`, `reset`, `submit`, `soon`, `interrupt`, `stop`, `tell`, `tell_error` and `encode` may be called
+    from any thread.
     """
 
     def __init__(
-        self, *, limits: Limits | None = None, log: EventLog | None = None, shares_process: bool = False
+        self,
+        *,
+        limits: Limits | None = None,
+        log: EventLog | None = None,
+        policy: WritePolicy | None = None,
+        shares_process: bool = False,
     ) -> None:
         """Make one that serves nobody yet.
 
         Args:
             limits: of its widgets and their pages.
             log: where its events go.
+            policy: what pages may write.
             shares_process: whether it serves beside others, each in a thread of its own (see `process`).
         """
         self._shares_process = shares_process
@@ -75,12 +83,13 @@ class Kernel:
         self.modules = ModuleStore()
         """Widget code, by content hash."""
         self.manager = WidgetManager(
-            ids=self._owners.next_widget_id, limits=limits or Limits(), esm_url=self.modules.url
+            ids=self._owners.next_widget_id, limits=limits or Limits(), esm_url=self.modules.url, policy=policy
         )
         """Hosts the widgets that user code makes."""
         self.log = log or EventLog()
         """What happened."""
         self._output = Output(self.log, self.manager, self.modules, self._owners)
+        self._executions = Executions()
         self._notices = Notices()
         self._loop = KernelLoop(self._owners.here, self._output.error, self._user_code)
         self._interrupts = Interrupts(lambda: self._is_open, lambda: self._is_idle, self._loop.cancel_statement)
@@ -119,6 +128,24 @@ class Kernel:
     def run(self, script: Script) -> None:
         """Run a script in a fresh namespace, after whatever was asked for before. Returns at once."""
         self.submit(lambda: self._run(script))
+
+    def execute(self, code: str, key: str | None = None) -> Execution:
+        """Run code in the namespace of the last run, after whatever was asked for before. Returns at once.
+
+        It is logged as further statements, and `done`; to pages whose stream has ended all of it goes as output.
+
+        Args:
+            code: statements, as in a script.
+            key: by which the sender may ask again: what has this key already does not run twice.
+        """
+        execution, is_new = self._executions.open(key, 0 if self.log.is_empty else self.log.last_id)
+        if is_new:
+            self.submit(lambda: self._execute(code, execution))
+        return execution
+
+    def find_execution(self, key: str) -> Execution | None:
+        """The execution that was asked for with a key, if it was lately."""
+        return self._executions.find(key)
 
     def submit(self, job: Callable[[], None]) -> None:
         """Have a job done in the kernel's thread, after whatever was asked for before. It must not raise."""
@@ -306,18 +333,40 @@ class Kernel:
             self._has_failed = True
         else:
             self._let_go_of_run()
-            assert self._shell is not None, "made by serve_forever"
-            self._last_run = Run(
-                script,
-                program,
-                shell=self._shell,
-                loop=self._loop,
-                output=self._output,
-                owners=self._owners,
-                user_code=self._user_code,
-            )
+            self._last_run = self._new_run(script, program)
             self._has_failed = not self._last_run.execute(self._is_over, self._settle)
         self._output.add("done", None, status="error" if self._has_failed else "ok")
+
+    def _execute(self, code: str, execution: Execution) -> None:
+        try:
+            if self._is_over():
+                return
+            if self._last_run is None:
+                self._last_run = self._new_run(Script(Path(MAIN)), Program(None, ()))
+            run = self._last_run
+            try:
+                statements = run.read(code)
+            except (SyntaxError, ValueError) as error:
+                self._output.error(error.with_traceback(None), None)
+                is_good = False
+            else:
+                is_good = run.execute(self._is_over, self._settle, statements)
+            self._output.add("done", None, status="ok" if is_good else "error")
+        finally:
+            execution.is_over = True
+            self.log.wake()
+
+    def _new_run(self, script: Script, program: Program) -> Run:
+        assert self._shell is not None, "made by serve_forever"
+        return Run(
+            script,
+            program,
+            shell=self._shell,
+            loop=self._loop,
+            output=self._output,
+            owners=self._owners,
+            user_code=self._user_code,
+        )
 
     def _let_go_of_run(self) -> None:
         run, self._last_run = self._last_run, None

@@ -80,6 +80,16 @@ class EventLog:
         return self._last_id
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever logged."""
+        return self._last_id < self._first_id
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing follows."""
+        return self._is_closed
+
+    @property
     def is_done(self) -> bool:
         """Whether the current run ended; also true for a log that is closed."""
         return self._is_done or self._is_closed
@@ -127,6 +137,10 @@ class EventLog:
             self._size_bytes = 0
             self._is_done = False
             return self.append("reset", None, **fields)
+
+    def wake(self) -> None:
+        """Have readers look again."""
+        self._wake()
 
     def close(self) -> None:
         """Let everybody who reads come to an end: nothing follows."""

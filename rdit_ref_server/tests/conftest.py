@@ -177,6 +177,15 @@ def site(running, client_folder):
 
 
 @pytest.fixture
+def coding_site(running, client_folder):
+    """The application in memory, where visitors may send code."""
+    rules = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN, allows_code=True)
+    app = create_app(running.kernel, running.script, rules, client=client_folder)
+    with TestClient(app, base_url=ORIGIN, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        yield client
+
+
+@pytest.fixture
 def stranger(site):
     """The same application, asked without any credentials."""
     return TestClient(site.app, base_url=ORIGIN, follow_redirects=False)

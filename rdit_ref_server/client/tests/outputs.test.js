@@ -173,7 +173,7 @@ describe("looks of text", () => {
       ["o", "", "rgb(255, 135, 0)", ""],
       ["b", "", "rgb(255, 135, 0)", "rgb(1, 2, 3)"],
       ["g", "rdit-ansi-italic", "var(--rdit-ansi-bright-green)", ""],
-      ["i", "rdit-ansi-inverse", "canvas", "canvastext"],
+      ["i", "", "canvas", "canvastext"],
     ]);
     assert.equal(root.textContent, "red plain obgx\ni");
   });
