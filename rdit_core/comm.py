@@ -180,7 +180,7 @@ class _Hook:
             return previous(*args, **kwargs)
         return WidgetComm(owner, *args, **kwargs)
 
-    def install(self, owner: CommOwner, is_meant: Callable[[], bool] | None) -> None:
+    def install(self, owner: CommOwner, is_meant: Callable[[], bool] | None = None) -> None:
         if not any(one is owner for one, _ in self._installed):
             self._installed.append((owner, is_meant))
             self.enter()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from rdit_core import __version__
 
 from . import sse, websocket
 from .kernel import Kernel
+from .kernels import Kernels, Tab, TooManyKernels
 from .script import Script
 from .security import AccessRules, Gate, security_headers
 from .workers import refuse_workers
@@ -36,12 +39,13 @@ class _File:
 
 
 def create_app(
-    kernel: Kernel, script: Script, rules: AccessRules, *, client: Path = CLIENT, workers: int | None = None
+    kernel: Kernel | Kernels, script: Script, rules: AccessRules, *, client: Path = CLIENT, workers: int | None = None
 ) -> Starlette:
     """Make the application. It is to be mounted at the root of its host.
 
     Args:
-        kernel: which runs the script. Serving it (`Kernel.serve_forever` or `start`) is the caller's.
+        kernel: which runs the script. Serving it (`Kernel.serve_forever` or `start`) is the caller's. Or the kernels of
+            which each page load has one.
         script: what `/api/reset` runs anew; reading it again picks up edits.
         rules: who may come.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
@@ -56,25 +60,53 @@ def create_app(
     files = _read_files(client)
 
     async def page(request: Request) -> Response:
-        return _file_response(files.get("index.html"))
+        file = files.get("index.html")
+        if file is not None and isinstance(kernel, Kernels):
+            # Each load of the page is somebody else.
+            mark = b'<html data-rdit-kernel="%b"' % Kernels.new_key().encode()
+            content = file.content.replace(b"<html", mark, 1)
+            return Response(content, media_type=file.media_type, headers={"cache-control": "no-store"})
+        return _file_response(file)
 
     async def client_file(request: Request) -> Response:
         return _file_response(files.get(request.path_params["name"]))
 
     async def esm(request: Request) -> Response:
-        content = kernel.modules.find(request.path_params["hash"])
+        name = request.path_params["hash"]
+        content = kernel.find_module(name) if isinstance(kernel, Kernels) else kernel.modules.find(name)
         if content is None:
             return _not_found()
         return Response(content, media_type="text/javascript", headers={"cache-control": _FOR_EVER})
 
     async def execute(request: Request) -> Response:
-        return await sse.respond(request, kernel, allows_code=rules.allows_code)
+        if isinstance(kernel, Kernel):
+            return await sse.respond(request, kernel, allows_code=rules.allows_code)
+        tab = await enter(request)
+        if isinstance(tab, Response):
+            return tab
+        response = await sse.respond(request, tab.kernel, allows_code=rules.allows_code)
+        return _Visit(response, lambda: kernel.leave(tab))
+
+    async def enter(request: HTTPConnection) -> Tab | Response:
+        """Become a visitor of the kernel that a request is about."""
+        assert isinstance(kernel, Kernels)
+        key = request.query_params.get("kernel", "")
+        if not Kernels.is_key(key):
+            message = "Each page load has its own kernel here: expected kernel=<16 to 64 characters A-Z a-z 0-9 _ ->"
+            return JSONResponse({"code": "bad_request", "message": message}, status_code=400)
+        try:
+            return await run_in_threadpool(kernel.enter, key)
+        except TooManyKernels:
+            message = "There is no room for another kernel; close another page and wait a little."
+            return JSONResponse({"code": "too_many_kernels", "message": message}, status_code=503)
 
     async def status(request: Request) -> Response:
+        key = request.query_params.get("kernel", "")
+        one = kernel.find(key) if isinstance(kernel, Kernels) else kernel
         about = {
             "script": script.path.name,
-            "state": kernel.state,
-            "last_event_id": kernel.log.last_id,
+            "state": "idle" if one is None else one.state,
+            "last_event_id": 0 if one is None else one.log.last_id,
             "version": __version__,
             "protocol": _PROTOCOL,
         }
@@ -83,18 +115,41 @@ def create_app(
     async def reset(request: Request) -> Response:
         if rules.read_only:
             return _read_only()
-        kernel.reset()
-        kernel.run(script)
-        return JSONResponse({"ok": True}, status_code=202)
+
+        def restart(one: Kernel) -> None:
+            one.reset()
+            one.run(script)
+
+        return await tell(request, restart)
 
     async def interrupt(request: Request) -> Response:
         if rules.read_only:
             return _read_only()
-        kernel.interrupt()
+        return await tell(request, Kernel.interrupt)
+
+    async def tell(request: Request, what: Callable[[Kernel], None]) -> Response:
+        if isinstance(kernel, Kernel):
+            what(kernel)
+        else:
+            tab = await enter(request)
+            if isinstance(tab, Response):
+                return tab
+            what(tab.kernel)
+            kernel.leave(tab)
         return JSONResponse({"ok": True}, status_code=202)
 
     async def widgets(socket: WebSocket) -> None:
-        await websocket.serve(socket, kernel.manager)
+        if isinstance(kernel, Kernel):
+            await websocket.serve(socket, kernel.manager)
+            return
+        tab = await enter(socket)
+        if isinstance(tab, Response):
+            await websocket.refuse_for_lack_of_room(socket)
+            return
+        try:
+            await websocket.serve(socket, tab.kernel.manager)
+        finally:
+            kernel.leave(tab)
 
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.
@@ -115,6 +170,20 @@ def create_app(
         middleware=[Middleware(Gate, rules=rules)],
         exception_handlers={Exception: failed},
     )
+
+
+class _Visit(Response):
+    """A response whose reader is a visitor of a kernel until it is sent, or cannot be."""
+
+    def __init__(self, response: Response, leave: Callable[[], None]) -> None:
+        self._response = response
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._response(scope, receive, send)
+        finally:
+            self._leave()
 
 
 def _read_files(directory: Path) -> Mapping[str, _File]:

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -30,6 +31,7 @@ from rdit_core import Limits, origin_of
 
 from .app import create_app
 from .kernel import Kernel
+from .kernels import DEFAULT_TTL_S, Kernels
 from .log import EventLog
 from .reload import Reloader
 from .script import Script
@@ -46,6 +48,8 @@ _GRACE_S: Final = 3.0
 
 _CLOSE_S: Final = 2
 """How long open connections may take to end."""
+
+_MAX_TTL_S: Final = 7 * 24 * 3600.0
 
 _EXAMPLES: Final = """\
 examples:
@@ -93,9 +97,14 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         read_only=options.read_only,
     )
     policy = READ_ONLY if options.read_only else None
+
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
-    kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000), policy=policy)
+    def make_kernel() -> Kernel:
+        log = EventLog(first_id=time.time_ns() // 1_000_000)
+        return Kernel(limits=limits, log=log, policy=policy, shares_process=options.kernel_per_tab)
+
     script = options.script
+    kernel = Kernels(make_kernel, script, ttl_s=options.kernel_ttl) if options.kernel_per_tab else make_kernel()
     _log_to(sys.stderr, options.token)
     server = _web_server(create_app(kernel, script, rules, workers=1), limits)
 
@@ -115,8 +124,19 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     if options.browser and _has_display():
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
+    if isinstance(kernel, Kernels):
+        _serve_tabs(kernel)
+    else:
+        _serve_script(kernel, options)
+    server.should_exit = True
+    web.join(_CLOSE_S + 1)
+    return 0
+
+
+def _serve_script(kernel: Kernel, options: argparse.Namespace) -> None:
+    """Be the kernel's thread until it is asked to end."""
     kernel.on_stop(_leave_after(_GRACE_S, sys.stderr))
-    reloader = None
+    script, reloader = options.script, None
     if options.reload:
         # anywidget's own watcher would change widgets in a thread of its own.
         os.environ.pop("ANYWIDGET_HMR", None)
@@ -128,9 +148,21 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         reloader.stop()
     # With a reason, so that pages know that they may come back.
     kernel.manager.close_connections(time.monotonic())
-    server.should_exit = True
-    web.join(_CLOSE_S + 1)
-    return 0
+
+
+def _serve_tabs(kernels: Kernels) -> None:
+    """Wait until the process is asked to end; the kernels have threads of their own."""
+    asked = threading.Event()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        # On Windows a wait without an end hears of no signal.
+        while not asked.wait(1.0):
+            pass
+        _leave_after(_GRACE_S, sys.stderr)()
+        kernels.close()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _web_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
@@ -200,6 +232,18 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help="let widgets make code out of text, as those of Vega (Altair) and regl (jupyter-scatter) do",
     )
     parser.add_argument(
+        "--kernel-per-tab",
+        action="store_true",
+        help="run the script for each page load by itself, instead of once for all pages",
+    )
+    parser.add_argument(
+        "--kernel-ttl",
+        metavar="S",
+        type=float,
+        default=DEFAULT_TTL_S,
+        help="seconds that such a kernel stays when its page has left (default %(default)g)",
+    )
+    parser.add_argument(
         "--allow-code",
         action="store_true",
         help="let who is let in send code to run (/api/execute), for a front end of your own",
@@ -217,6 +261,10 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
     """Say in one line what is wrong with the arguments, or fill in what was left out."""
     if options.read_only and options.allow_code:
         refuse("--read-only and --allow-code exclude each other")
+    if options.kernel_per_tab and options.reload:
+        refuse("--kernel-per-tab and --reload exclude each other: a page that is loaded again runs what is saved")
+    if not 0 <= options.kernel_ttl < _MAX_TTL_S:
+        refuse("--kernel-ttl must be 0 or more seconds, and less than a week")
     options.script = _find(options)
     if not 0 <= options.port <= 65535:
         refuse("--port must be 0 to 65535")

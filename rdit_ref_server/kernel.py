@@ -33,7 +33,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from rdit_core import Limits, WidgetManager, WritePolicy
 from rdit_core.events import HandlerFailed, ObserverFailed, WidgetClosed
@@ -51,6 +51,8 @@ from .run import Run
 from .script import MAIN, Program, Script
 from .shell import ScriptShell
 from .streams import flush_streams, log_held, write_to_terminal
+
+_STOP_AGAIN_S: Final = 0.5
 
 State = Literal["running", "idle"]
 
@@ -250,7 +252,11 @@ class Kernel:
         """End the thread that `start` made, and wait for it."""
         self.stop()
         if self._thread is not None:
-            self._thread.join()
+            while self._thread.is_alive():
+                self._thread.join(_STOP_AGAIN_S)
+                if self._thread.is_alive():
+                    # A script that caught the interrupt and went on.
+                    self.stop()
             self._thread = None
         self._loop.close()
 
@@ -311,6 +317,9 @@ class Kernel:
             try:
                 yield
             finally:
+                if self._shares_process:
+                    # The process goes on without this kernel, and keeps nothing of it.
+                    self._clear()
                 manager.uninstall()
                 for off in unsubscribe:
                     off()

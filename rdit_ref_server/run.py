@@ -10,11 +10,12 @@ The run ends with its last statement; its namespace stays, for handlers and task
 from __future__ import annotations
 
 import inspect
+import itertools
 import linecache
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from .loop import KernelLoop
 from .output import Output
@@ -23,6 +24,9 @@ from .process import become_main
 from .script import Program, Script, Statement, parse
 from .shell import ScriptShell, clean_text
 from .streams import flush_streams
+
+_numbers: Final = itertools.count(1)
+"""Of texts of code; all kernels of a process share the cache of source lines."""
 
 
 class Run:
@@ -52,7 +56,7 @@ class Run:
         self._script = script
         self._statements = program.statements
         self._count = len(program.statements)
-        self._texts = 0
+        self._texts: list[str] = []
         self._module = script.new_module(program)
         self._shell = shell
         self._loop = loop
@@ -71,8 +75,8 @@ class Run:
         Raises:
             SyntaxError, ValueError: as for a script.
         """
-        self._texts += 1
-        filename = f"<code {self._texts}>"
+        filename = f"<code {next(_numbers)}>"
+        self._texts.append(filename)
         # For tracebacks and `inspect.getsource`; without a modification time it is never looked for on the disk.
         linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
         statements = parse(code, filename).statements
@@ -121,6 +125,8 @@ class Run:
         exit.
         """
         self._module.__dict__.clear()
+        for filename in self._texts:
+            linecache.cache.pop(filename, None)
 
     def _execute(self, statement: Statement) -> None:
         with self._user_code():

@@ -83,7 +83,13 @@ export function startPage(options = {}) {
   );
 
   /** @param {string} path */
-  const urlOf = (path) => new URL(path, document.baseURI).href;
+  function urlOf(path) {
+    const url = new URL(path, document.baseURI);
+    // Where each page load has its own kernel, everything that it asks for says which.
+    const kernel = html.getAttribute("data-rdit-kernel");
+    if (kernel) url.searchParams.set("kernel", kernel);
+    return url.href;
+  }
   const connection = connectTo(urlOf("ws/widgets"), { output: true });
   const outputs = createOutputs({ root, onWidget: showWidget });
 

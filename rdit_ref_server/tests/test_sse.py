@@ -151,7 +151,9 @@ def shown(events):
         elif kind == "update":
             place[:] = [(one[0], data["data"]) if one[0] == data["display_id"] else one for one in place]
         elif kind in ("display", "error", "widget"):
-            place.append((data.get("display_id", kind), data.get("data") or data.get("evalue") or data.get("widget_id")))
+            place.append(
+                (data.get("display_id", kind), data.get("data") or data.get("evalue") or data.get("widget_id"))
+            )
     return places
 
 
@@ -233,9 +235,7 @@ def test_a_reader_of_code_that_comes_back_gets_the_rest_and_nothing_runs_twice(c
     assert first.text.startswith("id: 2\n\n")
     whole = events_of(first.text)
     for last_id in [2, *(number for number, _, _ in whole)]:
-        again = coding_site.get(
-            "/api/execute", params={"code": "n += 1\nn\n"}, headers={"last-event-id": str(last_id)}
-        )
+        again = coding_site.get("/api/execute", params={"code": "n += 1\nn\n"}, headers={"last-event-id": str(last_id)})
         assert events_of(again.text) == [event for event in whole if event[0] > last_id]
     assert running.namespace["n"] == 1
 
