@@ -46,6 +46,7 @@ def test_everything_looks_the_same_after_a_reload_and_in_a_second_tab(
     for number in (*range(1, 9), 11, 14, 15, 16, 17, 18, 20, 22):
         assert f"{number} " in shown, number
     assert page.count("img") == 2
+    assert page.text("h1 em") == "markdown"
     for gone in ("16 gone", "14 a first text", "turn 18", "21 before"):
         assert gone not in shown, gone
     page.click(".w1")

@@ -5,6 +5,9 @@
  * Python object chose, which is trusted as much as the user's widgets are; scripts inside it do not run.
  */
 
+import { markdownElement } from "./markdown.js";
+
+
 /**
  * One execution event; `kind` is statement, stream, display, update, clear, error, widget, done or reset.
  *
@@ -554,6 +557,7 @@ export function mimeElement(document, data, metadata) {
     }
     return image;
   }
+  if (mime === "text/markdown") return markdownElement(document, stripAnsi(String(text)));
   const pre = document.createElement("pre");
   pre.className = "rdit-text";
   pre.setAttribute("data-mime", mime);

@@ -299,7 +299,12 @@ describe("displays", () => {
     assert.equal(el.src.includes("#"), false);
   });
 
-  for (const type of ["text/markdown", "text/latex", "text/plain"]) {
+  test("markdown is shown as what it means, and HTML in it as text", () => {
+    const el = mime({ "text/markdown": "# <b>title</b> \x1b[1mbold\x1b[0m" });
+    assert.equal(el.innerHTML, "<h1>&lt;b&gt;title&lt;/b&gt; bold</h1>");
+  });
+
+  for (const type of ["text/latex", "text/plain"]) {
     test(`${type} is shown as text`, () => {
       const el = mime({ [type]: "# <b>title</b> \x1b[1mbold\x1b[0m" });
       assert.equal(el.textContent, "# <b>title</b> bold");
