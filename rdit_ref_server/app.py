@@ -22,7 +22,7 @@ from . import sse, websocket
 from .kernel import Kernel
 from .kernels import Kernels, Tab, TooManyKernels
 from .script import Script
-from .security import AccessRules, Gate, security_headers
+from .security import Gate, RulesNow, present, security_headers
 from .workers import refuse_workers
 
 CLIENT: Final = Path(__file__).parent / "client"
@@ -39,15 +39,23 @@ class _File:
 
 
 def create_app(
-    kernel: Kernel | Kernels, script: Script, rules: AccessRules, *, client: Path = CLIENT, workers: int | None = None
+    kernel: Kernel | Kernels,
+    script: Script,
+    rules: RulesNow,
+    *,
+    client: Path = CLIENT,
+    workers: int | None = None,
 ) -> Starlette:
-    """Make the application. It is to be mounted at the root of its host.
+    """Make the application, to be served by itself or mounted under any path of a Starlette or FastAPI application.
+
+    All its addresses are relative to where it is mounted.
 
     Args:
-        kernel: which runs the script. Serving it (`Kernel.serve_forever` or `start`) is the caller's. Or the kernels of
-            which each page load has one.
+        kernel: which runs the script. Serving it is the caller's (`kernel_lifespan`, `Kernel.start`, `serve_forever`):
+            nobody runs the lifespan of an application that is mounted. Until then pages are told so (503). Or the
+            kernels of which each page load has one.
         script: what `/api/reset` runs anew; reading it again picks up edits.
-        rules: who may come.
+        rules: who may come, or what gives the rules that hold now, where a token can expire.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
             now.
         workers: how many processes serve the application. Default: what the environment and the command say.
@@ -61,12 +69,14 @@ def create_app(
 
     async def page(request: Request) -> Response:
         file = files.get("index.html")
-        if file is not None and isinstance(kernel, Kernels):
-            # Each load of the page is somebody else.
-            mark = b'<html data-rdit-kernel="%b"' % Kernels.new_key().encode()
-            content = file.content.replace(b"<html", mark, 1)
-            return Response(content, media_type=file.media_type, headers={"cache-control": "no-store"})
-        return _file_response(file)
+        if isinstance(kernel, Kernel):
+            return _file_response(file) if kernel.has_begun else _not_started()
+        if file is None:
+            return _not_found()
+        # Each load of the page is somebody else.
+        mark = b'<html data-rdit-kernel="%b"' % Kernels.new_key().encode()
+        content = file.content.replace(b"<html", mark, 1)
+        return Response(content, media_type=file.media_type, headers={"cache-control": "no-store"})
 
     async def client_file(request: Request) -> Response:
         return _file_response(files.get(request.path_params["name"]))
@@ -79,12 +89,13 @@ def create_app(
         return Response(content, media_type="text/javascript", headers={"cache-control": _FOR_EVER})
 
     async def execute(request: Request) -> Response:
+        allows_code = present(rules).allows_code
         if isinstance(kernel, Kernel):
-            return await sse.respond(request, kernel, allows_code=rules.allows_code)
+            return await sse.respond(request, kernel, allows_code=allows_code) if kernel.has_begun else _not_started()
         tab = await enter(request)
         if isinstance(tab, Response):
             return tab
-        response = await sse.respond(request, tab.kernel, allows_code=rules.allows_code)
+        response = await sse.respond(request, tab.kernel, allows_code=allows_code)
         return _Visit(response, lambda: kernel.leave(tab))
 
     async def enter(request: HTTPConnection) -> Tab | Response:
@@ -113,7 +124,7 @@ def create_app(
         return JSONResponse(about, headers={"cache-control": "no-store"})
 
     async def reset(request: Request) -> Response:
-        if rules.read_only:
+        if present(rules).read_only:
             return _read_only()
 
         def restart(one: Kernel) -> None:
@@ -123,9 +134,9 @@ def create_app(
         return await tell(request, restart)
 
     async def interrupt(request: Request) -> Response:
-        if rules.read_only:
+        if present(rules).read_only:
             return _read_only()
-        return await tell(request, Kernel.interrupt)
+        return await tell(request, lambda one: one.interrupt())
 
     async def tell(request: Request, what: Callable[[Kernel], None]) -> Response:
         if isinstance(kernel, Kernel):
@@ -154,7 +165,7 @@ def create_app(
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.
         body = {"code": "internal", "message": "The server failed; its own output says why."}
-        return JSONResponse(body, status_code=500, headers=dict(security_headers(None, rules)))
+        return JSONResponse(body, status_code=500, headers=dict(security_headers(None, present(rules))))
 
     return Starlette(
         routes=[
@@ -204,6 +215,11 @@ def _file_response(file: _File | None) -> Response:
 
 def _read_only() -> Response:
     return JSONResponse({"code": "forbidden", "message": "This server lets its pages see only."}, status_code=403)
+
+
+def _not_started() -> Response:
+    message = "No kernel was started: run the application inside of `rdit_ref_server.kernel_lifespan`."
+    return JSONResponse({"code": "not_started", "message": message}, status_code=503)
 
 
 def _not_found() -> Response:

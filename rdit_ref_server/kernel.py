@@ -97,6 +97,7 @@ class Kernel:
         self._interrupts = Interrupts(lambda: self._is_open, lambda: self._is_idle, self._loop.cancel_statement)
         self._jobs: deque[Callable[[], None]] = deque()
         self._soon: deque[Callable[[], None]] = deque()
+        self._has_begun = False
         self._has_failed = False
         self._is_open = False
         self._is_idle = True
@@ -116,6 +117,11 @@ class Kernel:
     def state(self) -> State:
         """Whether a script, a handler or a reset is at work."""
         return "running" if self._is_running or self._jobs else "idle"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is, or was, served, or has at least been given something to do."""
+        return self._has_begun
 
     @property
     def is_stopping(self) -> bool:
@@ -151,6 +157,7 @@ class Kernel:
 
     def submit(self, job: Callable[[], None]) -> None:
         """Have a job done in the kernel's thread, after whatever was asked for before. It must not raise."""
+        self._has_begun = True
         self._jobs.append(job)
         self._loop.wake()
 
@@ -267,6 +274,7 @@ class Kernel:
             handle_signals: whether Ctrl-C and SIGTERM stop the kernel. Only on the main thread.
             on_ready: called when the process belongs to the kernel, before the first job.
         """
+        self._has_begun = True
         on_stop = self.stop if handle_signals else None
         with self._interrupts.attached(on_stop), self._hosting():
             if on_ready is not None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import anyio
@@ -28,6 +28,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from .executions import Execution
 from .kernel import Kernel
 from .log import Event
+from .security import RECHECK
 
 KEEP_ALIVE_S: Final = 15.0
 MAX_CODE_BYTES: Final = 4 * 1024 * 1024
@@ -70,7 +71,14 @@ async def _respond(request: Request, kernel: Kernel, allows_code: bool) -> Respo
     if asked.code is not None and execution is None and (given is None or request.method == "POST"):
         execution = kernel.execute(asked.code, asked.key)
     after = int(given) if given is not None else 0 if execution is None else execution.after
-    stream = event_stream(kernel, after, esm_text=esm == "text", execution=execution)
+    recheck = request.scope.get(RECHECK)
+    stream = event_stream(
+        kernel,
+        after,
+        esm_text=esm == "text",
+        execution=execution,
+        may_read=(lambda: recheck.judge().allowed) if recheck is not None else lambda: True,
+    )
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
@@ -102,6 +110,7 @@ async def event_stream(
     esm_text: bool,
     execution: Execution | None = None,
     keep_alive_s: float = KEEP_ALIVE_S,
+    may_read: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[bytes]:
     """Give events as server-sent events, one or a comment at a time, until the run they belong to is done.
 
@@ -111,6 +120,7 @@ async def event_stream(
         esm_text: whether widgets come with the text of their module.
         execution: code that was sent; the stream ends with it, and not with the run.
         keep_alive_s: after how much silence a comment is sent, so that nobody between us thinks we are gone.
+        may_read: asked before each look at the log; the stream ends when the answer is no.
     """
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
@@ -124,7 +134,7 @@ async def event_stream(
         if execution is not None and after:
             # An id without an event: a reader that breaks off before the first one comes back to this place.
             yield b"id: %d\n\n" % after
-        while True:
+        while may_read():
             news.clear()
             # Asked before the log is read: what is over has logged all.
             is_over = execution.is_over if execution is not None else None

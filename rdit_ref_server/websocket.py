@@ -4,7 +4,8 @@ The subprotocol that the page offers says which protocol the connection speaks: 
 one reads frames and feeds them in, the other sends what the connection wants sent. The second drains only when
 everything before is sent, so a page that reads slowly is owed present values and never a backlog. Deadlines are a timer
 of the loop's, which goes off also while a peer that does not read holds the second task up. A frame that is no message
-gets its `error` from the core; whether the socket is to be closed is for the core to say.
+gets its `error` from the core; whether the socket is to be closed is for the core to say, with one exception: who may
+come can change, so it is asked again from time to time, and who may not any more loses the socket.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rdit_core import BaseServerConnection, LimitReached, RditError, Verdict, WidgetManager
-from rdit_core.server import CLOSE_CODES
+from rdit_core.server import CLOSE_CODES, Closing
 from rdit_core.store import AnyConnection
 
-from .security import SUBPROTOCOL, VERDICT
+from .security import RECHECK, SUBPROTOCOL, VERDICT, Recheck
 
 V1_SUBPROTOCOL: Final = "rdit.v1"
 """Offered by a page that speaks `rdit/1`."""
@@ -33,6 +34,9 @@ FRAME_HEADROOM: Final = 2
 too long hears `too_large` rather than losing its connection. Beyond, the transport closes."""
 
 _LARGE_FRAME: Final = 1024 * 1024
+
+_TURN_S: Final = 0.01
+"""How long one socket's frames may keep the server's loop before it is the others' turn."""
 
 _CLOSE_GRACE_S: Final = 1.0
 """How long a close waits for the frames before it to leave; a peer that does not read must not hold it up."""
@@ -68,10 +72,12 @@ async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[]
         async with anyio.create_task_group() as tasks:
             socket.everything = tasks.cancel_scope
             tasks.start_soon(socket.write)
+            if RECHECK in websocket.scope:
+                socket.recheck(websocket.scope[RECHECK])
             await socket.read()
             tasks.cancel_scope.cancel()
     finally:
-        socket.stop_timer()
+        socket.stop()
         connection.receive_eof(clock())
 
 
@@ -103,8 +109,10 @@ class _Socket:
         self._room = asyncio.Event()
         """There may be room to read."""
         self._is_woken = False
+        self._refusal: Closing | None = None
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.TimerHandle | None = None
 
     def wakeup(self) -> None:
         """Drain soon. Any thread."""
@@ -125,6 +133,7 @@ class _Socket:
     async def read(self) -> None:
         """Feed in what arrives, until the socket is gone."""
         connection = self.connection
+        taken_s = 0.0
         while True:
             self._room.clear()
             while connection.is_congested:
@@ -133,13 +142,21 @@ class _Socket:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return
+            if self._refusal is not None:
+                continue
             text = message.get("text")
             frame = message.get("bytes") or b"" if text is None else text
             if len(frame) > _LARGE_FRAME:
                 # Decoding takes its time, which the other pages should not wait for. Order is kept: we wait.
                 await anyio.to_thread.run_sync(connection.receive_frame, frame, self._clock())
             else:
-                connection.receive_frame(frame, self._clock())
+                began_s = self._clock()
+                connection.receive_frame(frame, began_s)
+                taken_s += self._clock() - began_s
+                if taken_s > _TURN_S:
+                    # What has arrived already is received without a pause, however much there is of it.
+                    taken_s = 0.0
+                    await asyncio.sleep(0)
             connection.events_received()
             self._set_timer()  # What there is to send now has called `wakeup`.
 
@@ -159,8 +176,9 @@ class _Socket:
                         await socket.send_bytes(frame)
                 if frames and not isinstance(connection, BaseServerConnection):
                     connection.transport_progressed(self._clock())
-                if connection.closing is not None:
-                    await socket.close(*connection.closing)
+                closing = self._refusal or connection.closing
+                if closing is not None:
+                    await socket.close(*closing)
                     return
             except (WebSocketDisconnect, RuntimeError):
                 # The reader is about to hear of it, unless it waits for room that nobody would make any more.
@@ -169,12 +187,22 @@ class _Socket:
                 return
             await self._stirred.wait()
 
+    def recheck(self, again: Recheck) -> None:
+        """Close the socket when the peer may not be here any more; ask now and then."""
+        if again.judge().allowed:
+            self._asking = self._loop.call_later(again.every_s, self.recheck, again)
+            return
+        self._refusal = Closing(CLOSE_CODES["unauthorized"], "unauthorized")
+        self.connection.receive_eof(self._clock())  # What there was to send is not for it any more.
+        self._stir()
+        self._asking = self._loop.call_later(_CLOSE_GRACE_S, self.everything.cancel)
+
     def _set_timer(self) -> None:
         """Have the core called in time. A deadline that moved away leaves the timer: it finds nothing to do then."""
         deadline = self.connection.next_deadline()
         if deadline is None or (self._deadline is not None and self._deadline <= deadline):
             return
-        self.stop_timer()
+        self._stop_timer()
         self._deadline = deadline
         self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._ring)
 
@@ -188,8 +216,13 @@ class _Socket:
         else:
             self._set_timer()
 
-    def stop_timer(self) -> None:
-        """Forget the deadline."""
+    def stop(self) -> None:
+        """Forget what was to be done later."""
+        if self._asking is not None:
+            self._asking.cancel()
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._deadline = self._timer = None

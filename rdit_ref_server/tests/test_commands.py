@@ -21,7 +21,7 @@ from rdit_ref_server import commands
 from rdit_ref_server.app import create_app
 from rdit_ref_server.security import AccessRules
 
-from .conftest import COUNTER, PATIENCE_S
+from .conftest import COUNTER, PATIENCE_S, TOKEN
 
 RUN = [sys.executable, "-c", "import sys; from rdit_ref_server.commands import serve; sys.exit(serve(sys.argv[1:]))"]
 
@@ -107,6 +107,11 @@ def serve(tmp_path):
         served.process.stderr.close()
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return unused.getsockname()[1]
+
+
 def fails(capsys, *arguments):
     """Run the command so that it cannot start; gives its one line of explanation."""
     assert commands.serve([str(argument) for argument in arguments]) == 2
@@ -160,6 +165,7 @@ def test_the_first_designs_counter_works_over_a_real_socket(serve):
     assert served.line() == "Python saw value change: 0 → 1\n"
 
 
+@pytest.mark.threat(17)
 def test_an_over_long_frame_is_an_error_and_the_socket_stays(serve):
     served = serve(COUNTER + "counter\n").ready()
     with served.socket(Authorization=f"Bearer {served.token}") as page:
@@ -169,6 +175,7 @@ def test_an_over_long_frame_is_an_error_and_the_socket_stays(serve):
         assert json.loads(page.recv(timeout=PATIENCE_S))["code"] == "bad_json"
 
 
+@pytest.mark.threat(1, 6)
 def test_a_real_socket_is_closed_before_it_is_open_without_credentials(serve):
     served = serve("").ready()
     for headers in (
@@ -183,6 +190,7 @@ def test_a_real_socket_is_closed_before_it_is_open_without_credentials(serve):
     assert served.errors == [], "a refusal is no trouble of the server's"
 
 
+@pytest.mark.threat(8)
 def test_the_token_is_in_the_ready_line_and_in_no_log(serve):
     served = serve("").ready()
     with pytest.raises(urllib.error.HTTPError):
@@ -237,8 +245,7 @@ def test_a_token_of_ones_own_is_used(serve):
 
 
 def test_behind_a_forwarder_the_ready_line_has_its_address_and_requests_by_it_are_let_in(serve):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     served = serve("", "--port", port, "--public-url", "http://Forwarder.test:9000").ready()
     assert served.origin == "http://Forwarder.test:9000"
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/status")
@@ -250,6 +257,19 @@ def test_behind_a_forwarder_the_ready_line_has_its_address_and_requests_by_it_ar
     request.add_header("Host", "elsewhere.test:9000")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(request, timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("left", ["/widgets", ""], ids=["left", "taken off"])
+def test_behind_a_forwarder_with_a_prefix_the_ready_line_has_it_and_requests_with_and_without_are_let_in(serve, left):
+    port = free_port()
+    address = "http://forwarder.test:9000/widgets/"
+    served = serve("", "--port", port, "--token", TOKEN, "--public-url", address)
+    assert served.line() == f"rdit: serving at http://forwarder.test:9000/widgets/?token={TOKEN}\n"
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{left}/api/status")
+    request.add_header("Authorization", f"Bearer {TOKEN}")
+    request.add_header("Host", "forwarder.test:9000")
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        assert json.loads(answer.read())["script"] == "script.py"
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_NODELAY"), reason="no such option on this platform")
@@ -316,8 +336,12 @@ def test_a_module_that_cannot_run_is_said_in_one_line(capsys, tmp_path, monkeypa
         (["--port", "65536"], "--port must be 0 to 65535"),
         (["--port", "x"], "invalid int value"),
         (["--allow-origin", "*"], "--allow-origin takes an origin"),
+        (["--allow-frame", "*"], "--allow-frame takes an origin"),
         (["--public-url", "example.org"], "--public-url takes an address"),
-        (["--public-url", "https://example.org/path"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/path?x"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/../path"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/api"], "the path not below /api, /client, /esm, /ws"),
+        (["--public-url", "http://[/path"], "--public-url takes an address"),
         (["--public-url", "ws://example.org"], "--public-url takes an address"),
         (["--host", ""], "--host must not be empty"),
         (["--host", "no.such.host.invalid"], "cannot listen at no.such.host.invalid"),
@@ -351,6 +375,7 @@ def test_help_has_examples(capsys):
         "--token",
         "--no-token",
         "--allow-origin",
+        "--allow-frame",
         "--public-url",
         "--allow-eval",
         "-- ARGS",
@@ -370,6 +395,7 @@ def test_loopback_is_told_from_the_rest(host, loopback):
     assert commands._is_loopback(host) is loopback
 
 
+@pytest.mark.threat(34)
 def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(capsys, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("")
@@ -380,6 +406,10 @@ def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(c
     assert capsys.readouterr().err == ""
     commands._parse([str(script), "--host", "0.0.0.0", "--no-token"])
     assert "anybody who can reach 0.0.0.0" in capsys.readouterr().err
+    commands._parse([str(script), "--no-token", "--public-url", "http://forwarder.test:9000"])
+    assert "anybody who can reach http://forwarder.test:9000" in capsys.readouterr().err
+    commands._parse([str(script), "--public-url", "http://forwarder.test:9000"])
+    assert capsys.readouterr().err == ""
 
 
 def test_a_server_that_listens_everywhere_knows_its_own_names():
@@ -405,6 +435,7 @@ def test_a_browser_is_opened_where_one_can_be_seen(monkeypatch, platform, enviro
     assert commands._has_display() is display
 
 
+@pytest.mark.threat(8, 33)
 def test_log_lines_hold_neither_the_token_nor_what_drives_a_terminal(capsys):
     import io
     import logging

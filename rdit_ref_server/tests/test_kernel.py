@@ -351,7 +351,7 @@ def test_a_displayed_widget_is_described(running, counter_source):
     assert event["widget_id"] == "3.0"
     assert event["statement"] == 4
     assert event["esm"].startswith("export default")
-    assert event["esm_url"].startswith("/esm/")
+    assert event["esm_url"].startswith("esm/")
     assert event["model"]["value"] == 0
     assert {"css", "id", "kind"} <= set(event)
 
@@ -619,6 +619,14 @@ def test_messages_that_base_mode_cannot_carry_are_told_once(running, counter_sou
     Page(running)
     running.run(counter_source + "counter.send('a'); counter.send('b')\n")
     assert running.text("stderr").count("custom messages") == 1
+
+
+def test_a_value_that_is_set_back_faster_than_a_page_reads_is_told_once(running, counter_source):
+    running.run(counter_source)
+    Page(running)
+    running.run(counter_source + "for one in range(2000): counter.tooltip = 'm' if one % 2 else None\n")
+    assert running.text("stderr").count("set back faster than a page reads") == 1
+    assert "'tooltip'" in running.text("stderr")
 
 
 def test_what_the_core_logs_does_not_land_in_the_page(running):

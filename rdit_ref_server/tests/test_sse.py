@@ -278,7 +278,8 @@ def test_without_leave_no_code_is_run(site, running):
         (b" " * (MAX_CODE_BYTES + 1), 413),
     ],
 )
-def test_a_body_that_is_no_code_is_refused(coding_site, body, status):
+def test_a_body_that_is_no_code_is_refused(coding_site, running, body, status):
+    running.serve()
     assert coding_site.post("/api/execute", content=body).status_code == status
 
 

@@ -292,7 +292,7 @@ describe("displays", () => {
     assert.equal(mime({ "image/jpeg": "/9j/" }, { alt: "a cat" }).alt, "a cat");
   });
 
-  test("svg is an image, so scripts in it never run", () => {
+  test("svg is an image, so scripts in it never run [threat 22]", () => {
     const el = mime({ "image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg"><script>alert("#")</script></svg>' });
     assert.equal(el.tagName, "IMG");
     assert.match(el.src, /^data:image\/svg\+xml;charset=utf-8,%3Csvg/);
@@ -325,7 +325,7 @@ describe("displays", () => {
   });
 });
 
-test("an error shows its name, value and plain traceback as text", () => {
+test("an error shows its name, value and plain traceback as text [threat 22]", () => {
   show("error", 1, { ename: "KeyError", evalue: "'<b>'", traceback: "Traceback:\n  \x1b[31mline\x1b[0m" });
   show("error", 1, { ename: "StopIteration", evalue: "", traceback: "" });
   assert.deepEqual(texts(".rdit-error-title"), ["KeyError: '<b>'", "StopIteration"]);

@@ -3,7 +3,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
-import { BUSY_AFTER_MS, DONE_GRACE_MS, MAX_NOTICES, STREAM_RETRY_MS, startPage } from "../page.js";
+import { BUSY_AFTER_MS, DONE_GRACE_MS, STREAM_RETRY_MS, startPage } from "../page.js";
+import { MAX_NOTICES } from "../results.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
 
 const HTML = readFileSync(new URL("../index.html", import.meta.url), "utf-8");
@@ -466,7 +467,7 @@ describe("widgets", () => {
     assert.equal(world.document.querySelector("[data-widget-id='1.1']")?.textContent, "9");
   });
 
-  test("a refused edit is a notice, as text", () => {
+  test("a refused edit is a notice, as text [threat 22]", () => {
     world.start();
     world.page.connection.sendUpdate("1.1", "n", 8);
     const refusal = { type: "error", widget_id: "1.1", property: "n", code: "read_only", message: "<b>no</b>" };
@@ -754,7 +755,14 @@ describe("the files", () => {
     );
     const folder = readdirSync(new URL("../", import.meta.url)).filter((name) => name.endsWith(".js"));
     // All modules are asked for at once: each level of imports would be another round trip.
-    const forOthers = ["index.js", "react.js", "widget_renderer.js"];
+    const forOthers = [
+      "index.js",
+      "react.js",
+      "static.js",
+      "static_boot.js",
+      "static_page.js",
+      "widget_renderer.js",
+    ];
     const modules = folder.filter((name) => name !== "page.js" && !forOthers.includes(name)).sort();
     const preloads = modules.map((name) => `client/${name}`);
     assert.deepEqual(addresses, ["data:,", "client/page.css", ...preloads, "client/page.js"]);
