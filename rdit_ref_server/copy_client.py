@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from .app import CLIENT
+from .export import client_modules
 
 PROGRAM: Final = "rdit client"
 
-_PAGE: Final = frozenset({"page", "notices"})
-"""Modules of the page of `rdit serve`."""
+_ENTRIES: Final = ("index.js", "react.js")
+"""What one imports."""
 
 _KEPT: Final = ("name", "version", "description", "type", "private", "exports")
 """What a copy keeps of `package.json`: the rest is about tests, which are not copied."""
@@ -74,7 +75,7 @@ def copy_client(argv: Sequence[str]) -> int:
 
 def files() -> dict[str, bytes]:
     """The copy: names relative to its folder, and contents."""
-    modules = [path for path in sorted(CLIENT.glob("*.js")) if path.stem not in _PAGE]
+    modules = [CLIENT / name for name in sorted({name for entry in _ENTRIES for name in client_modules(CLIENT, entry)})]
     types = [CLIENT / "types" / f"{module.stem}.d.ts" for module in modules]
     package: dict[str, Any] = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))
     kept = json.dumps({key: package[key] for key in _KEPT}, indent=2) + "\n"
