@@ -346,6 +346,9 @@ class _Run:
         hosted = self._find(index, op)
         if hosted is None:
             return
+        if not hosted.policy.messages:
+            self._refuse(index, op, "read_only", "", f"Widget {op.widget_id} takes no messages from pages")
+            return
         for error in self._writes.message(hosted, op):
             if not isinstance(error, Exception):
                 self.interrupt = self.interrupt or error

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from rdit_core import __version__
 
 from . import sse, websocket
 from .kernel import Kernel
+from .kernels import Kernels, Tab, TooManyKernels
 from .script import Script
 from .security import Gate, RulesNow, present, security_headers
+from .workers import refuse_workers
 
 CLIENT: Final = Path(__file__).parent / "client"
 
@@ -34,61 +38,129 @@ class _File:
     media_type: str
 
 
-def create_app(kernel: Kernel, script: Script, rules: RulesNow, *, client: Path = CLIENT) -> Starlette:
+def create_app(
+    kernel: Kernel | Kernels,
+    script: Script,
+    rules: RulesNow,
+    *,
+    client: Path = CLIENT,
+    workers: int | None = None,
+) -> Starlette:
     """Make the application, to be served by itself or mounted under any path of a Starlette or FastAPI application.
 
     All its addresses are relative to where it is mounted.
 
     Args:
         kernel: which runs the script. Serving it is the caller's (`kernel_lifespan`, `Kernel.start`, `serve_forever`):
-            nobody runs the lifespan of an application that is mounted. Until then pages are told so (503).
+            nobody runs the lifespan of an application that is mounted. Until then pages are told so (503). Or the
+            kernels of which each page load has one.
         script: what `/api/reset` runs anew; reading it again picks up edits.
         rules: who may come, or what gives the rules that hold now, where a token can expire.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
             now.
+        workers: how many processes serve the application. Default: what the environment and the command say.
+
+    Raises:
+        RuntimeError: several processes are to serve it. Each would have a kernel of its own, while the requests of one
+            page go to any of them.
     """
+    refuse_workers(workers)
     files = _read_files(client)
 
     async def page(request: Request) -> Response:
-        if not kernel.has_begun:
-            return _not_started()
-        return _file_response(files.get("index.html"))
+        file = files.get("index.html")
+        if isinstance(kernel, Kernel):
+            return _file_response(file) if kernel.has_begun else _not_started()
+        if file is None:
+            return _not_found()
+        # Each load of the page is somebody else.
+        mark = b'<html data-rdit-kernel="%b"' % Kernels.new_key().encode()
+        content = file.content.replace(b"<html", mark, 1)
+        return Response(content, media_type=file.media_type, headers={"cache-control": "no-store"})
 
     async def client_file(request: Request) -> Response:
         return _file_response(files.get(request.path_params["name"]))
 
     async def esm(request: Request) -> Response:
-        content = kernel.modules.find(request.path_params["hash"])
+        name = request.path_params["hash"]
+        content = kernel.find_module(name) if isinstance(kernel, Kernels) else kernel.modules.find(name)
         if content is None:
             return _not_found()
         return Response(content, media_type="text/javascript", headers={"cache-control": _FOR_EVER})
 
     async def execute(request: Request) -> Response:
-        if not kernel.has_begun:
-            return _not_started()
-        return await sse.respond(request, kernel)
+        allows_code = present(rules).allows_code
+        if isinstance(kernel, Kernel):
+            return await sse.respond(request, kernel, allows_code=allows_code) if kernel.has_begun else _not_started()
+        tab = await enter(request)
+        if isinstance(tab, Response):
+            return tab
+        response = await sse.respond(request, tab.kernel, allows_code=allows_code)
+        return _Visit(response, lambda: kernel.leave(tab))
+
+    async def enter(request: HTTPConnection) -> Tab | Response:
+        """Become a visitor of the kernel that a request is about."""
+        assert isinstance(kernel, Kernels)
+        key = request.query_params.get("kernel", "")
+        if not Kernels.is_key(key):
+            message = "Each page load has its own kernel here: expected kernel=<16 to 64 characters A-Z a-z 0-9 _ ->"
+            return JSONResponse({"code": "bad_request", "message": message}, status_code=400)
+        try:
+            return await run_in_threadpool(kernel.enter, key)
+        except TooManyKernels:
+            message = "There is no room for another kernel; close another page and wait a little."
+            return JSONResponse({"code": "too_many_kernels", "message": message}, status_code=503)
 
     async def status(request: Request) -> Response:
+        key = request.query_params.get("kernel", "")
+        one = kernel.find(key) if isinstance(kernel, Kernels) else kernel
         about = {
             "script": script.path.name,
-            "state": kernel.state,
-            "last_event_id": kernel.log.last_id,
+            "state": "idle" if one is None else one.state,
+            "last_event_id": 0 if one is None else one.log.last_id,
             "version": __version__,
             "protocol": _PROTOCOL,
         }
         return JSONResponse(about, headers={"cache-control": "no-store"})
 
     async def reset(request: Request) -> Response:
-        kernel.reset()
-        kernel.run(script)
-        return JSONResponse({"ok": True}, status_code=202)
+        if present(rules).read_only:
+            return _read_only()
+
+        def restart(one: Kernel) -> None:
+            one.reset()
+            one.run(script)
+
+        return await tell(request, restart)
 
     async def interrupt(request: Request) -> Response:
-        kernel.interrupt()
+        if present(rules).read_only:
+            return _read_only()
+        return await tell(request, lambda one: one.interrupt())
+
+    async def tell(request: Request, what: Callable[[Kernel], None]) -> Response:
+        if isinstance(kernel, Kernel):
+            what(kernel)
+        else:
+            tab = await enter(request)
+            if isinstance(tab, Response):
+                return tab
+            what(tab.kernel)
+            kernel.leave(tab)
         return JSONResponse({"ok": True}, status_code=202)
 
     async def widgets(socket: WebSocket) -> None:
-        await websocket.serve(socket, kernel.manager)
+        if isinstance(kernel, Kernel):
+            await websocket.serve(socket, kernel.manager)
+            return
+        tab = await enter(socket)
+        if isinstance(tab, Response):
+            await websocket.refuse_for_lack_of_room(socket)
+            return
+        try:
+            await websocket.serve(socket, tab.kernel.manager)
+        finally:
+            kernel.leave(tab)
 
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.
@@ -100,7 +172,7 @@ def create_app(kernel: Kernel, script: Script, rules: RulesNow, *, client: Path 
             Route("/", page),
             Route("/client/{name}", client_file),
             Route("/esm/{hash}.js", esm),
-            Route("/api/execute", execute),
+            Route("/api/execute", execute, methods=["GET", "POST"]),
             Route("/api/status", status),
             Route("/api/reset", reset, methods=["POST"]),
             Route("/api/interrupt", interrupt, methods=["POST"]),
@@ -109,6 +181,20 @@ def create_app(kernel: Kernel, script: Script, rules: RulesNow, *, client: Path 
         middleware=[Middleware(Gate, rules=rules)],
         exception_handlers={Exception: failed},
     )
+
+
+class _Visit(Response):
+    """A response whose reader is a visitor of a kernel until it is sent, or cannot be."""
+
+    def __init__(self, response: Response, leave: Callable[[], None]) -> None:
+        self._response = response
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._response(scope, receive, send)
+        finally:
+            self._leave()
 
 
 def _read_files(directory: Path) -> Mapping[str, _File]:
@@ -125,6 +211,10 @@ def _file_response(file: _File | None) -> Response:
         return _not_found()
     # Small files that change with the server: always asked for, so that a page never mixes two versions.
     return Response(file.content, media_type=file.media_type, headers={"cache-control": "no-cache"})
+
+
+def _read_only() -> Response:
+    return JSONResponse({"code": "forbidden", "message": "This server lets its pages see only."}, status_code=403)
 
 
 def _not_started() -> Response:

@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -33,11 +34,12 @@ from rdit_core import Limits, origin_of
 from .app import create_app
 from .export import build_page, check_target, human_size, run_to_end, standard_output_kept, write_page
 from .kernel import Kernel
+from .kernels import DEFAULT_TTL_S, Kernels
 from .log import EventLog
 from .prefix import UnderPrefix, is_prefix
 from .reload import Reloader
 from .script import Script
-from .security import AccessRules, is_token
+from .security import READ_ONLY, AccessRules, is_token
 from .streams import terminal_only
 from .transport import protocols
 from .websocket import FRAME_HEADROOM
@@ -53,6 +55,7 @@ _GRACE_S: Final = 3.0
 _CLOSE_S: Final = 2
 """How long open connections may take to end."""
 
+_MAX_TTL_S: Final = 7 * 24 * 3600.0
 _PROGRESS_S: Final = 5.0
 """A script that takes longer is heard of this often."""
 
@@ -71,6 +74,8 @@ examples:
   rdit serve app.py --public-url https://example.org/widgets
                                              behind a reverse proxy, under a path of its own
   rdit serve chart.py --allow-eval           for widgets that make code out of text, as Altair's do
+  rdit serve -m package.app                  a module, as python -m package.app
+  rdit serve panel.py --read-only            for an audience: pages see what happens, and write nothing
   rdit serve widget.py --reload              what you save takes over: a widget's module or style in place, with its
                                              state; the script, or a module of its directory, by a fresh run
 
@@ -119,20 +124,29 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         names=_own_names() if _is_wildcard(options.host) else (),
         public_origin=public_origin,
         allows_eval=options.allow_eval,
+        allows_code=options.allow_code,
+        read_only=options.read_only,
         framed_by=options.allow_frame,
     )
+    policy = READ_ONLY if options.read_only else None
+
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
-    kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000))
-    script = Script(options.script, tuple(options.arguments))
+    def make_kernel() -> Kernel:
+        log = EventLog(first_id=time.time_ns() // 1_000_000)
+        return Kernel(limits=limits, log=log, policy=policy, shares_process=options.kernel_per_tab)
+
+    script = options.script
+    kernel = Kernels(make_kernel, script, ttl_s=options.kernel_ttl) if options.kernel_per_tab else make_kernel()
     _log_to(sys.stderr, options.token)
-    app: ASGIApp = create_app(kernel, script, rules)
+    app: ASGIApp = create_app(kernel, script, rules, workers=1)
     server = _web_server(UnderPrefix(app, prefix) if prefix else app, limits)
 
     def serve_pages() -> None:
         with terminal_only():
             server.run(sockets=[listener])
 
-    kernel.run(script)  # Not before `serve_forever`; a page that is quick finds that a run is about to begin.
+    if isinstance(kernel, Kernel):
+        kernel.run(script)  # Not before `serve_forever`; a page that is quick finds that a run is about to begin.
     web = threading.Thread(target=serve_pages, name="rdit-web", daemon=True)
     web.start()
     while not server.started:
@@ -145,8 +159,19 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     if options.browser and _has_display():
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
+    if isinstance(kernel, Kernels):
+        _serve_tabs(kernel)
+    else:
+        _serve_script(kernel, options)
+    server.should_exit = True
+    web.join(_CLOSE_S + 1)
+    return 0
+
+
+def _serve_script(kernel: Kernel, options: argparse.Namespace) -> None:
+    """Be the kernel's thread until it is asked to end."""
     kernel.on_stop(_leave_after(_GRACE_S, sys.stderr))
-    reloader = None
+    script, reloader = options.script, None
     if options.reload:
         # anywidget's own watcher would change widgets in a thread of its own.
         os.environ.pop("ANYWIDGET_HMR", None)
@@ -157,9 +182,21 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
         reloader.stop()
     # With a reason, so that pages know that they may come back.
     kernel.manager.close_connections(time.monotonic())
-    server.should_exit = True
-    web.join(_CLOSE_S + 1)
-    return 0
+
+
+def _serve_tabs(kernels: Kernels) -> None:
+    """Wait until the process is asked to end; the kernels have threads of their own."""
+    asked = threading.Event()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        # On Windows a wait without an end hears of no signal.
+        while not asked.wait(1.0):
+            pass
+        _leave_after(_GRACE_S, sys.stderr)()
+        kernels.close()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def export(argv: Sequence[str]) -> int:
@@ -279,9 +316,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        usage=f"{PROGRAM} SCRIPT.py [options] [-- ARGS...]",
+        usage=f"{PROGRAM} SCRIPT.py|-m MODULE [options] [-- ARGS...]",
     )
-    parser.add_argument("script", metavar="SCRIPT.py", type=Path, help="the script; what follows -- are its arguments")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "script", metavar="SCRIPT.py", nargs="?", type=Path, help="the script; what follows -- are its arguments"
+    )
+    what.add_argument("-m", dest="module", metavar="MODULE", help="run a module as a script, as python -m does")
     parser.add_argument("--host", help=f"address to listen at (default {DEFAULT_HOST}: this machine only)")
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help="port to listen at (default %(default)s; 0: any free one)"
@@ -318,6 +359,26 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--allow-eval",
         action="store_true",
         help="let widgets make code out of text, as those of Vega (Altair) and regl (jupyter-scatter) do",
+    )
+    parser.add_argument(
+        "--kernel-per-tab",
+        action="store_true",
+        help="run the script for each page load by itself, instead of once for all pages",
+    )
+    parser.add_argument(
+        "--kernel-ttl",
+        metavar="S",
+        type=float,
+        default=DEFAULT_TTL_S,
+        help="seconds that such a kernel stays when its page has left (default %(default)g)",
+    )
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="let who is let in send code to run (/api/execute), for a front end of your own",
+    )
+    parser.add_argument(
+        "--read-only", action="store_true", help="let pages see, but not write, restart or interrupt anything"
     )
     options = parser.parse_args(own)
     options.arguments = arguments
@@ -365,7 +426,13 @@ def _check_script(script: Path, program: str) -> None:
 
 def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> None:
     """Say in one line what is wrong with the arguments, or fill in what was left out."""
-    _check_script(options.script, PROGRAM)
+    if options.read_only and options.allow_code:
+        refuse("--read-only and --allow-code exclude each other")
+    if options.kernel_per_tab and options.reload:
+        refuse("--kernel-per-tab and --reload exclude each other: a page that is loaded again runs what is saved")
+    if not 0 <= options.kernel_ttl < _MAX_TTL_S:
+        refuse("--kernel-ttl must be 0 or more seconds, and less than a week")
+    options.script = _find(options)
     if not 0 <= options.port <= 65535:
         refuse("--port must be 0 to 65535")
     for option, origins in (("--allow-origin", options.allow_origin), ("--allow-frame", options.allow_frame)):
@@ -391,6 +458,21 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
         )
     if not options.no_token and options.token is None:
         options.token = secrets.token_urlsafe(32)
+
+
+def _find(options: argparse.Namespace) -> Script:
+    arguments = tuple(options.arguments)
+    if options.module is not None:
+        # As `python -m` does; an installed command has its own directory there.
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as Python spells it
+        try:
+            return Script.of_module(options.module, arguments)
+        except ImportError as error:
+            _fail(f"cannot run module {options.module}: {str(error)[:1].lower()}{str(error)[1:]}")
+        except Exception as error:
+            _fail(f"cannot run module {options.module}: its package raised {type(error).__name__}: {error}")
+    _check_script(options.script, PROGRAM)
+    return Script(options.script, arguments)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -32,7 +32,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rdit_core import Verdict, check_host, check_origin, check_token, origin_of
+from rdit_core import Verdict, WritePolicy, check_host, check_origin, check_token, origin_of
 
 SUBPROTOCOL: Final = "rdit.base"
 """Offered beside a token, and chosen: a browser closes a WebSocket whose server chooses none of what it offered."""
@@ -42,6 +42,9 @@ VERDICT: Final = "rdit.verdict"
 """Where the gate leaves its verdict in the scope."""
 RECHECK: Final = "rdit.recheck"
 """Where it leaves a `Recheck`."""
+
+READ_ONLY: Final = WritePolicy(two_way=False, messages=False)
+"""For the kernel of a server whose visitors may see only."""
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -84,12 +87,18 @@ class AccessRules:
     """Where a forwarder shows this server, if there is one: another name or port, perhaps with TLS."""
     allows_eval: bool = False
     """Whether code in the page may make code out of text (`eval`, `new Function`), as some plotting libraries do."""
+    allows_code: bool = False
+    """Whether visitors may send code to run (`/api/execute`)."""
+    read_only: bool = False
+    """Whether visitors may see only. The kernel must be made with the `READ_ONLY` policy."""
     framed_by: frozenset[str] = frozenset()
     """Origins whose pages may show ours in a frame, besides our own."""
     recheck_s: float = 60.0
     """How often it is asked whether who has a WebSocket open may still be here, in seconds."""
 
     def __post_init__(self) -> None:
+        if self.allows_code and self.read_only:
+            raise ValueError("visitors who may see only cannot send code")
         if self.token is not None and not is_token(self.token):
             raise ValueError("a token must be 8 to 256 characters of A-Z a-z 0-9 . _ ~ -")
         public = [] if self.public_origin is None else [self.public_origin]
@@ -108,6 +117,8 @@ class AccessRules:
         names: Iterable[str] = (),
         public_origin: str | None = None,
         allows_eval: bool = False,
+        allows_code: bool = False,
+        read_only: bool = False,
         framed_by: Iterable[str] = (),
     ) -> AccessRules:
         """Rules of a server that listens at an address.
@@ -120,6 +131,8 @@ class AccessRules:
             names: further host names to answer to.
             public_origin: where a forwarder shows the server; it answers to that name too, and its pages are its own.
             allows_eval: whether code in the page may make code out of text.
+            allows_code: whether visitors may send code to run.
+            read_only: whether visitors may see only.
             framed_by: origins whose pages may show ours in a frame. On another site than ours they also need a token
                 that is no cookie: browsers send ours to its own site only.
         """
@@ -131,7 +144,15 @@ class AccessRules:
         if public_origin is not None:
             hosts.add(_host_of(public_origin))
         return cls(
-            frozenset(hosts), token, frozenset(allowed_origins), port, public_origin, allows_eval, frozenset(framed_by)
+            frozenset(hosts),
+            token,
+            frozenset(allowed_origins),
+            port,
+            public_origin,
+            allows_eval,
+            allows_code,
+            read_only,
+            frozenset(framed_by),
         )
 
     @property
@@ -244,7 +265,7 @@ class _Asking:
         return check_host(self.host, self._rules.hosts)
 
     def check_origin(self) -> Verdict:
-        if not self._origins and (self._is_safe() or self._has_explicit_token()):
+        if not self._origins and (self._is_safe() or self._is_of_our_page() or self._has_explicit_token()):
             return Verdict(True)
         return check_origin(self._origins, self._rules.origins)
 
@@ -306,7 +327,20 @@ class _Asking:
         return self._scope["method"] == "GET" and "text/html" in self._headers.get("accept", "")
 
     def _is_safe(self) -> bool:
-        return self._scope["type"] == "http" and self._scope["method"] in _SAFE_METHODS
+        return self._scope["type"] == "http" and self._scope["method"] in _SAFE_METHODS and not self._is_bringing_code()
+
+    def _is_bringing_code(self) -> bool:
+        """Whether a GET is to run code. Any page on another port of this host could ask for that with an image, and
+        the cookie would go along.
+        """
+        return "code" in parse_qs(self._scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+
+    def _is_of_our_page(self) -> bool:
+        """Whether a browser says that a page of this very origin asks: an `EventSource` sends no `Origin` there, and no
+        page can set this header.
+        """
+        is_get = self._scope["type"] == "http" and self._scope["method"] == "GET"
+        return is_get and self._headers.getlist("sec-fetch-site") == ["same-origin"]
 
     def _has_explicit_token(self) -> bool:
         """Whether the right token came in a way that no browser takes by itself."""

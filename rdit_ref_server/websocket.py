@@ -62,9 +62,7 @@ async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[]
             now_s=clock(),
         )
     except LimitReached:
-        # Accepted first: a browser tells its page nothing about a refusal before that.
-        await websocket.accept(chosen)
-        await websocket.close(CLOSE_CODES["connection_limit"], "connection_limit")
+        await refuse_for_lack_of_room(websocket)
         return
     except RditError:
         await websocket.close(1008, verdict.code)
@@ -81,6 +79,13 @@ async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[]
     finally:
         socket.stop()
         connection.receive_eof(clock())
+
+
+async def refuse_for_lack_of_room(websocket: WebSocket) -> None:
+    """Close a WebSocket, not accepted yet, in the protocol's own terms: there can be no more."""
+    # Accepted first: a browser tells its page nothing about a refusal before that.
+    await websocket.accept(_chosen(websocket))
+    await websocket.close(CLOSE_CODES["connection_limit"], "connection_limit")
 
 
 def _chosen(websocket: WebSocket) -> str | None:

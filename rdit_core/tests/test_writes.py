@@ -708,3 +708,19 @@ def test_a_manager_without_widgets_refuses_politely():
     peer = Peer(manager)
     op = {"op": "set", "widget_id": "w", "inst": 1, "property": "value", "value": 1}
     assert run(peer, op) == ([(0, "unknown_widget")], [])
+
+
+def test_a_manager_that_lets_pages_see_only_refuses_writes_and_messages_by_its_policy(events):
+    manager = WidgetManager(policy=WritePolicy(two_way=False, messages=False))
+    for name in ("write_refused", "handler_failed"):
+        manager.on(name, events.append)
+    counter, asked = ipywidgets.IntSlider(), []
+    counter.on_msg(lambda *message: asked.append(message))
+    manager.register("w", counter)
+    peer = Peer(manager)
+    assert {tuple(one.writable) for sync in peer.first for one in sync.open} == {()}
+    assert run(peer, peer.op("value", 5), peer.message({"a": 1})) == ([(0, "read_only"), (1, "read_only")], [])
+    assert (counter.value, asked) == (0, [])
+    assert [event.code for event in events] == ["read_only", "read_only"]
+    manager.register("w", counter, policy=WritePolicy())
+    assert run(peer, peer.op("value", 5))[0] == []

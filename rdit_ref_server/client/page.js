@@ -11,7 +11,7 @@ import { connect } from "./connection.js";
 import { noticeOf, rerunNotice, restartNotice, violationNotice } from "./notices.js";
 import { createResults, setText } from "./results.js";
 
-const EVENT_KINDS = ["statement", "stream", "display", "error", "widget", "done", "reset"];
+const EVENT_KINDS = ["statement", "stream", "display", "update", "clear", "error", "widget", "done", "reset"];
 /** A stream that broke off while the socket is live is opened again after this long. */
 export const STREAM_RETRY_MS = 1_000;
 /** After `done` the server ends the stream, perhaps behind output of callbacks; one that stays open is closed then. */
@@ -65,7 +65,13 @@ export function startPage(options = {}) {
   const root = byId("rdit-outputs");
 
   /** @param {string} path */
-  const urlOf = (path) => new URL(path, document.baseURI).href;
+  function urlOf(path) {
+    const url = new URL(path, document.baseURI);
+    // Where each page load has its own kernel, everything that it asks for says which.
+    const kernel = html.getAttribute("data-rdit-kernel");
+    if (kernel) url.searchParams.set("kernel", kernel);
+    return url.href;
+  }
   const connection = connectTo(urlOf("ws/widgets"), { output: true });
   const results = createResults({ window, connection, importModule, onsettled: () => update() });
   const { notify, recordError } = results;
@@ -203,7 +209,7 @@ export function startPage(options = {}) {
     isStreamDone = true;
     const waiting = [...early].sort(([a], [b]) => a - b);
     early.clear();
-    for (const [n, output] of waiting) takeOutput(n, output);
+    for (const [n, output] of waiting) showOutput(n, output);
   }
 
   /** @param {string} kind @param {{ data: string, lastEventId: string }} message */
@@ -233,6 +239,15 @@ export function startPage(options = {}) {
       early.set(n, event);
       return;
     }
+    // A page that reads slowly is not sent everything: the stream has it.
+    if (n > lastId + 1) {
+      early.set(n, event);
+      openStream();
+    } else showOutput(n, event);
+  }
+
+  /** @param {number} n @param {any} event */
+  function showOutput(n, event) {
     if (n <= lastId) return;
     lastId = n;
     show({ ...event, kind: event.kind ?? event.type, id: n });

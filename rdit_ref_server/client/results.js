@@ -52,13 +52,11 @@ export function createResults({ window, connection, onsettled, importModule }) {
   );
 
   let isCodeShown = false;
-  /** Ends the views of this run. */
-  let lifetime = new AbortController();
   /** Widgets of this run that have neither rendered nor failed yet. @type {Set<object>} */
   let rendering = new Set();
 
-  /** @param {any} widgetData @param {HTMLElement} el */
-  function showWidget(widgetData, el) {
+  /** @param {any} widgetData @param {HTMLElement} el @param {AbortSignal} signal */
+  function showWidget(widgetData, el, signal) {
     const ticket = {};
     const tickets = rendering;
     tickets.add(ticket);
@@ -66,7 +64,7 @@ export function createResults({ window, connection, onsettled, importModule }) {
       widgetData,
       el,
       connection,
-      signal: lifetime.signal,
+      signal,
       importModule,
       onerror(failure) {
         console.error(`[rdit] widget ${failure.widgetId} failed (${failure.stage})`, failure.error);
@@ -110,8 +108,6 @@ export function createResults({ window, connection, onsettled, importModule }) {
     /** Ends all views, and forgets what was shown. */
     clear() {
       rendering = new Set();
-      lifetime.abort();
-      lifetime = new AbortController();
       outputs.clear();
     },
     /** @param {string} text @param {string} [topic] replaces the notice on the same topic, and outlives a reset */

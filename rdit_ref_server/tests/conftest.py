@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+import time
 import warnings
 
 import ipywidgets
@@ -82,7 +83,8 @@ class Running:
         news = threading.Event()
         unsubscribe = self.kernel.log.subscribe(news.set)
         try:
-            for _ in range(PATIENCE_S * 20):
+            give_up_s = time.monotonic() + PATIENCE_S
+            while time.monotonic() < give_up_s:
                 if condition():
                     return
                 news.wait(0.05)
@@ -173,6 +175,15 @@ def site(running, client_folder):
     rules = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN)
     app = create_app(running.kernel, running.script, rules, client=client_folder)
     running.kernel.submit(lambda: None)
+    with TestClient(app, base_url=ORIGIN, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        yield client
+
+
+@pytest.fixture
+def coding_site(running, client_folder):
+    """The application in memory, where visitors may send code."""
+    rules = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN, allows_code=True)
+    app = create_app(running.kernel, running.script, rules, client=client_folder)
     with TestClient(app, base_url=ORIGIN, headers={"authorization": f"Bearer {TOKEN}"}) as client:
         yield client
 

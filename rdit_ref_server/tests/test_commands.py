@@ -7,8 +7,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -30,6 +32,7 @@ class Served:
     def __init__(self, *arguments):
         environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
         environment.pop("DISPLAY", None)
+        self.path = Path(arguments[0])
         self.process = subprocess.Popen(
             [*RUN, *map(str, arguments)],
             stdout=subprocess.PIPE,
@@ -207,6 +210,17 @@ def test_an_interrupt_ends_a_sleep_and_the_server_goes_on(serve):
     assert json.loads(served.ask("/api/status"))["state"] == "idle"
 
 
+@pytest.mark.parametrize("stuck", ["while True: pass", "time.sleep(60)"])
+def test_an_interrupt_is_felt_within_a_second(serve, stuck):
+    served = serve(f"import time\nprint('started', flush=True)\n{stuck}\n").ready()
+    assert served.line() == "started\n"
+    asked_s = time.monotonic()
+    served.ask("/api/interrupt", "POST")
+    assert "KeyboardInterrupt" in served.ask("/api/execute")
+    assert time.monotonic() - asked_s < 1
+    assert served.end() == 0
+
+
 def test_a_reset_in_a_sleep_runs_the_script_afresh(serve, tmp_path):
     served = serve("import time\nprint('asleep')\ntime.sleep(600)\n").ready()
     assert served.line() == "asleep\n"
@@ -305,6 +319,17 @@ def test_a_missing_file_is_said_in_one_line(capsys, tmp_path):
     assert fails(capsys, tmp_path) == f"rdit serve: error: {tmp_path} is a directory"
 
 
+def test_a_module_that_cannot_run_is_said_in_one_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    (tmp_path / "broken_package").mkdir()
+    (tmp_path / "broken_package" / "__init__.py").write_text("1 / 0")
+    assert fails(capsys, "-m", "no_such") == "rdit serve: error: cannot run module no_such: no module named no_such"
+    assert "is not a file of Python source" in fails(capsys, "-m", "sys")
+    assert "its package raised ZeroDivisionError" in fails(capsys, "-m", "broken_package.app")
+    assert "required" in fails(capsys, "--port", "0")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -325,6 +350,11 @@ def test_a_missing_file_is_said_in_one_line(capsys, tmp_path):
         (["--token", "long-enough", "--no-token"], "not allowed with"),
         (["--tok", "abbreviated"], "unrecognized arguments"),
         (["surplus"], "unrecognized arguments"),
+        (["-m", "module"], "not allowed with"),
+        (["--read-only", "--allow-code"], "exclude each other"),
+        (["--kernel-per-tab", "--reload"], "exclude each other"),
+        (["--kernel-per-tab", "--kernel-ttl", "-1"], "--kernel-ttl must be"),
+        (["--kernel-per-tab", "--kernel-ttl", "nan"], "--kernel-ttl must be"),
     ],
 )
 def test_arguments_that_make_no_sense_are_explained(capsys, tmp_path, arguments, complaint):
@@ -466,3 +496,55 @@ def test_with_reload_the_widget_librarys_own_watcher_stays_out(serve, tmp_path, 
     served = serve(source, "--reload").ready()
     assert [served.line(), served.line()] == ["script one\n", "None\n"]
     assert served.end() == 0
+
+
+MODULE = """
+import sys
+from .beside import name
+print(__name__, __package__, name, sys.argv[1:], sys.path[0])
+"""
+
+
+@pytest.mark.parametrize("name", ["a_package.app", "a_package"])
+def test_a_module_runs_as_python_dash_m_runs_it(tmp_path, monkeypatch, name):
+    package = tmp_path / "a_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "beside.py").write_text("name = 'beside'")
+    for file in ("app.py", "__main__.py"):
+        (package / file).write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    served = Served("-m", name, "--port", 0, "--no-browser", "--", "x").ready()
+    plain = subprocess.run([sys.executable, "-m", name, "x"], capture_output=True, text=True, check=True)
+    assert served.line() == plain.stdout
+    assert served.end() == 0
+    served.process.stdout.close()
+    served.process.stderr.close()
+
+
+def test_pages_of_an_audience_see_and_cannot_write(serve):
+    served = serve(COUNTER + "counter\nprint('ready')\n", "--read-only").ready()
+    assert served.line() == "ready\n"
+    with served.socket(Authorization=f"Bearer {served.token}", Origin=served.origin) as page:
+        page.send(json.dumps({"type": "widget_update", "widget_id": "3.0", "property": "value", "value": 5}))
+        answer = json.loads(page.recv(PATIENCE_S))
+        assert (answer["type"], answer["code"]) == ("error", "read_only")
+    for path in ("/api/reset", "/api/interrupt"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            served.ask(path, "POST")
+        assert (refused.value.code, json.load(refused.value)["code"]) == (403, "forbidden")
+    assert '"value":0' in served.ask("/api/execute")
+    assert served.end() == 0
+
+
+def test_with_a_kernel_per_tab_each_key_runs_the_script_and_an_endless_one_does_not_keep_the_server(serve):
+    source = "import os\nprint('on', flush=True)\nif not os.path.exists(__file__ + '.on'):\n    while True: pass\n1\n"
+    served = serve(source, "--kernel-per-tab", "--kernel-ttl", "0").ready()
+    stuck, free = "s" * 20, "f" * 20
+    address = served.origin.replace("http:", "ws:") + f"/ws/widgets?kernel={stuck}"
+    with connect(address, additional_headers={"Authorization": f"Bearer {served.token}"}):
+        assert served.line() == "on\n"
+        (served.path.parent / f"{served.path.name}.on").touch()
+        assert "event: done" in served.ask(f"/api/execute?kernel={free}")
+        assert json.loads(served.ask(f"/api/status?kernel={stuck}"))["state"] == "running"
+        assert served.end(signal.SIGINT) == 0

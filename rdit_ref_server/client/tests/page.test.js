@@ -20,8 +20,9 @@ afterEach(() => {
   world.dom.window.close();
 });
 
-function makeWorld() {
-  const { dom, window, document } = fakePage(HTML.replace("data-rdit-page", "").replace(/<(script|link)[^>]*>/g, ""));
+/** @param {string} [mark] an attribute of the page */
+function makeWorld(mark = "") {
+  const { dom, window, document } = fakePage(HTML.replace("data-rdit-page", mark).replace(/<(script|link)[^>]*>/g, ""));
   const network = fakeNetwork();
   const clock = fakeClock();
   Object.assign(window, { setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout });
@@ -211,6 +212,37 @@ describe("the run", () => {
     world.output(4, "stream", { name: "stdout", text: "4\n" });
     world.output(5, "stream", { name: "stdout", text: "5\n" });
     assert.equal(world.text, "1\n3\n4\n5\n");
+  });
+
+  test("what the socket left out is asked of the stream, once, and nothing is shown twice", () => {
+    world.start();
+    world.print(1, "1\n");
+    world.finish(2);
+    world.output(3, "stream", { name: "stdout", text: "3\n" });
+    world.output(7, "stream", { name: "stdout", text: "7\n" });
+    assert.equal(world.isIdle, false);
+    assert.match(world.stream.url, /after=3/);
+    world.output(8, "stream", { name: "stdout", text: "8\n" });
+    world.stream.open();
+    world.print(5, "5\n");
+    world.stream.end();
+    const count = world.streams.length;
+    assert.equal(world.text, "1\n3\n5\n7\n8\n");
+    assert.equal(world.isIdle, true);
+    world.output(9, "stream", { name: "stdout", text: "9\n" });
+    assert.equal(world.text, "1\n3\n5\n7\n8\n9\n");
+    assert.equal(world.streams.length, count);
+  });
+
+  test("where each page load has its own kernel, everything that the page asks for says which", async () => {
+    world = makeWorld('data-rdit-kernel="key"');
+    world.start();
+    world.finish(1);
+    world.byId("rdit-restart").click();
+    await settle();
+    const asked = [world.network.last.url, world.stream.url, ...world.requests.map(([url]) => url)];
+    assert.ok(asked.length >= 4);
+    for (const url of asked) assert.equal(new URL(url).searchParams.get("kernel"), "key", url);
   });
 
   test("a Python error called error on the stream is no end of the stream", () => {
