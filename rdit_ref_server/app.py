@@ -17,9 +17,10 @@ from starlette.websockets import WebSocket
 from rdit_core import __version__
 
 from . import sse, websocket
+from .counters import Counters
 from .kernel import Kernel
 from .script import Script
-from .security import AccessRules, Gate, security_headers
+from .security import HEALTH, AccessRules, Gate, security_headers
 
 CLIENT: Final = Path(__file__).parent / "client"
 
@@ -45,6 +46,7 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
             now.
     """
     files = _read_files(client)
+    counters = Counters(kernel.manager)
 
     async def page(request: Request) -> Response:
         return _file_response(files.get("index.html"))
@@ -68,8 +70,18 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
             "last_event_id": kernel.log.last_id,
             "version": __version__,
             "protocol": _PROTOCOL,
+            "counters": counters.as_dict(),
         }
         return JSONResponse(about, headers={"cache-control": "no-store"})
+
+    async def health(request: Request) -> Response:
+        # No more than this: nobody has to say who asks.
+        is_well = not kernel.is_stopping
+        return JSONResponse(
+            {"status": "ok" if is_well else "stopping"},
+            status_code=200 if is_well else 503,
+            headers={"cache-control": "no-store"},
+        )
 
     async def reset(request: Request) -> Response:
         kernel.reset()
@@ -81,7 +93,7 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
         return JSONResponse({"ok": True}, status_code=202)
 
     async def widgets(socket: WebSocket) -> None:
-        await websocket.serve(socket, kernel.manager)
+        await websocket.serve(socket, kernel.manager, counters=counters, is_stopping=lambda: kernel.is_stopping)
 
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.
@@ -97,9 +109,10 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
             Route("/api/status", status),
             Route("/api/reset", reset, methods=["POST"]),
             Route("/api/interrupt", interrupt, methods=["POST"]),
+            Route(HEALTH, health),
             WebSocketRoute("/ws/widgets", widgets),
         ],
-        middleware=[Middleware(Gate, rules=rules)],
+        middleware=[Middleware(Gate, rules=rules, on_refusal=counters.refused)],
         exception_handlers={Exception: failed},
     )
 

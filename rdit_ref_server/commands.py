@@ -10,7 +10,6 @@ import argparse
 import ipaddress
 import logging
 import os
-import re
 import secrets
 import socket
 import sys
@@ -34,6 +33,7 @@ from .log import EventLog
 from .reload import Reloader
 from .script import Script
 from .security import AccessRules, is_token
+from .server_log import FORMATS, LEVELS, logging_to, tell, tell_of
 from .streams import terminal_only
 from .websocket import FRAME_HEADROOM
 
@@ -46,6 +46,9 @@ _GRACE_S: Final = 3.0
 
 _CLOSE_S: Final = 2
 """How long open connections may take to end."""
+
+_ENDED_AT_ONCE: Final = 130
+"""Exit status when a second signal ended the process, as a shell has it of Ctrl-C."""
 
 _EXAMPLES: Final = """\
 examples:
@@ -61,7 +64,10 @@ examples:
                                              state; the script, or a module of its directory, by a fresh run
 
 Top-level expressions of the script are displayed, as in a notebook; end one with `;` to hide it. Widgets are live while
-the server runs. Ctrl-C ends it.
+the server runs. Ctrl-C ends it: pages are told, and come back by themselves when it is started again. A second Ctrl-C
+does not wait for the script.
+
+RDIT_LOG_FORMAT and RDIT_LOG_LEVEL in the environment stand for --log-format and --log-level.
 """
 
 
@@ -72,7 +78,8 @@ def serve(argv: Sequence[str]) -> int:
         listener = _listen(options.host, options.port)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 2
-    with listener:
+    log_to_stderr = logging_to(sys.stderr, token=options.token, format=options.log_format, level=options.log_level)
+    with listener, log_to_stderr:
         return _serve(options, listener)
 
 
@@ -91,7 +98,7 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
     kernel = Kernel(limits=limits, log=EventLog(first_id=time.time_ns() // 1_000_000))
     script = Script(options.script, tuple(options.arguments))
-    _log_to(sys.stderr, options.token)
+    tell_of(kernel.manager)
     server = _web_server(create_app(kernel, script, rules), limits)
 
     def serve_pages() -> None:
@@ -107,10 +114,13 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
 
     address = _address(options.public_url or f"http://{_dialled(options.host)}:{port}", options.token)
     print(f"rdit: serving at {address}", flush=True)
+    tell(logging.INFO, "started", "serving %s", script.path.name, address=f"{_dialled(options.host)}:{port}")
     if options.browser and _has_display():
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     kernel.on_stop(_leave_after(_GRACE_S, sys.stderr))
+    kernel.on_stop(_say_farewell(kernel, server))
+    kernel.on_insist(lambda: os._exit(_ENDED_AT_ONCE))
     reloader = None
     if options.reload:
         # anywidget's own watcher would change widgets in a thread of its own.
@@ -121,10 +131,8 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     kernel.serve_forever(handle_signals=True)
     if reloader is not None:
         reloader.stop()
-    # With a reason, so that pages know that they may come back.
-    kernel.manager.close_connections(time.monotonic())
-    server.should_exit = True
     web.join(_CLOSE_S + 1)
+    tell(logging.INFO, "stopped", "stopped")
     return 0
 
 
@@ -190,6 +198,18 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="let widgets make code out of text, as those of Vega (Altair) and regl (jupyter-scatter) do",
     )
+    parser.add_argument(
+        "--log-format",
+        choices=FORMATS,
+        default=os.environ.get("RDIT_LOG_FORMAT", "text"),
+        help="of what the server says of itself on stderr: text (default), or one JSON object per line",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default=os.environ.get("RDIT_LOG_LEVEL", "warning"),
+        help="the least that it says (default warning)",
+    )
     options = parser.parse_args(own)
     options.arguments = arguments
     _check(options, parser.error)
@@ -198,6 +218,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> None:
     """Say in one line what is wrong with the arguments, or fill in what was left out."""
+    # What comes from the environment is not looked at by the parser.
+    for name, value, known in (
+        ("RDIT_LOG_FORMAT", options.log_format, FORMATS),
+        ("RDIT_LOG_LEVEL", options.log_level, LEVELS),
+    ):
+        if value not in known:
+            refuse(f"{name} takes one of {', '.join(known)}, got {value}")
     if not options.script.is_file():
         _fail(f"{options.script} is a directory" if options.script.is_dir() else f"no such file: {options.script}")
     if not os.access(options.script, os.R_OK):
@@ -300,6 +327,19 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def _say_farewell(kernel: Kernel, server: uvicorn.Server) -> Callable[[], None]:
+    """Make what lets pages go while user code may still be running: they hear why, and that they may come back."""
+
+    def farewell() -> None:
+        tell(logging.INFO, "stopping", "stopping")
+        kernel.manager.close_connections(time.monotonic())
+        server.should_exit = True  # Stops listening; new connections on open ones are refused by now.
+        kernel.log.close()  # And ends the event streams.
+
+    # A thread: this begins in a signal handler, which may have interrupted whoever holds a lock.
+    return lambda: threading.Thread(target=farewell, name="rdit-farewell", daemon=True).start()
+
+
 def _leave_after(seconds: float, stderr: TextIO) -> Callable[[], None]:
     """Make what ends the process when user code (or a thread of it) does not let it end."""
 
@@ -312,28 +352,3 @@ def _leave_after(seconds: float, stderr: TextIO) -> Callable[[], None]:
 
     # A daemon: when all is well the process ends before it wakes up.
     return lambda: threading.Thread(target=leave, name="rdit-leave", daemon=True).start()
-
-
-def _log_to(stderr: TextIO, token: str | None) -> None:
-    """Send the web server's warnings to the real stderr, not into the page, and the token nowhere."""
-
-    class Scrubber(logging.Formatter):
-        def format(self, record: logging.LogRecord) -> str:
-            text = super().format(record)
-            text = text.replace(token, "<token>") if token else text
-            # Text that a peer chose must not forge lines or drive the terminal.
-            return re.sub(
-                r"[^\x20-\x7e\n\t\xa0-\U0010ffff]", lambda found: found[0].encode("unicode_escape").decode(), text
-            )
-
-    def is_meant(record: logging.LogRecord) -> bool:
-        # Said of each WebSocket that is refused with an answer, which uvicorn takes for none.
-        return "returned without completing handshake" not in str(record.msg)
-
-    handler = logging.StreamHandler(stderr)
-    handler.addFilter(is_meant)
-    handler.setFormatter(Scrubber("rdit: %(levelname)s: %(message)s"))
-    logger = logging.getLogger("uvicorn")
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.WARNING)
-    logger.propagate = False

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,9 @@ from rdit_core import BaseServerConnection, LimitReached, RditError, Verdict, Wi
 from rdit_core.server import CLOSE_CODES
 from rdit_core.store import AnyConnection
 
+from .counters import Counters
 from .security import SUBPROTOCOL, VERDICT
+from .server_log import tell
 
 V1_SUBPROTOCOL: Final = "rdit.v1"
 """Offered by a page that speaks `rdit/1`."""
@@ -38,18 +41,28 @@ _CLOSE_GRACE_S: Final = 1.0
 """How long a close waits for the frames before it to leave; a peer that does not read must not hold it up."""
 
 
-async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[], float] = time.monotonic) -> None:
+async def serve(
+    websocket: WebSocket,
+    manager: WidgetManager,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    counters: Counters | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> None:
     """Serve one WebSocket until it ends.
 
     Args:
         websocket: not accepted yet; its scope must hold the gate's verdict.
         manager: whose widgets it is about.
         clock: seconds, monotonic.
+        counters: where frames are counted.
+        is_stopping: whether the server is about to end: then the page is told to come back later.
     """
+    counters = counters or Counters(manager)
     verdict = websocket.scope.get(VERDICT) or Verdict(False, "unauthorized")
     chosen = _chosen(websocket)
     try:
-        socket = _Socket(websocket, clock)
+        socket = _Socket(websocket, clock, counters)
         socket.connection = connection = manager.connect(
             verdict,
             mode="v1" if chosen == V1_SUBPROTOCOL else "base",
@@ -58,13 +71,16 @@ async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[]
             now_s=clock(),
         )
     except LimitReached:
-        # Accepted first: a browser tells its page nothing about a refusal before that.
-        await websocket.accept(chosen)
-        await websocket.close(CLOSE_CODES["connection_limit"], "connection_limit")
+        await _turn_away(websocket, chosen, "connection_limit", counters)
         return
     except RditError:
         await websocket.close(1008, verdict.code)
         return
+    if is_stopping():  # Asked when there is a connection: one that was made earlier is closed with all the others.
+        connection.receive_eof(clock())
+        await _turn_away(websocket, chosen, "server_shutdown", counters)
+        return
+    counters.opened()
     try:
         await websocket.accept(chosen)
         async with anyio.create_task_group() as tasks:
@@ -74,7 +90,26 @@ async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[]
             tasks.cancel_scope.cancel()
     finally:
         socket.stop_timer()
+        reason = socket.closed_with or "left"
         connection.receive_eof(clock())
+        counters.closed(reason)
+        tell(
+            logging.INFO,
+            "disconnected",
+            "connection %d: %s",
+            connection.connection_id,
+            reason,
+            connection=connection.connection_id,
+            code=reason,
+        )
+
+
+async def _turn_away(websocket: WebSocket, chosen: str | None, reason: str, counters: Counters) -> None:
+    # Accepted first: a browser tells its page nothing about a refusal before that.
+    await websocket.accept(chosen)
+    await websocket.close(CLOSE_CODES[reason], reason)
+    counters.refused(reason)
+    tell(logging.INFO, "connection_refused", "a connection was refused: %s", reason, code=reason)
 
 
 def _chosen(websocket: WebSocket) -> str | None:
@@ -88,9 +123,12 @@ class _Socket:
     connection: AnyConnection
     everything: anyio.CancelScope
 
-    def __init__(self, websocket: WebSocket, clock: Callable[[], float]) -> None:
+    def __init__(self, websocket: WebSocket, clock: Callable[[], float], counters: Counters) -> None:
+        self.closed_with: str | None = None
+        """Why the core had the socket closed; None while it has not."""
         self._websocket = websocket
         self._clock = clock
+        self._counters = counters
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._stirred = asyncio.Event()
@@ -130,12 +168,14 @@ class _Socket:
                 return
             text = message.get("text")
             frame = message.get("bytes") or b"" if text is None else text
+            self._counters.came(frame)
             if len(frame) > _LARGE_FRAME:
                 # Decoding takes its time, which the other pages should not wait for. Order is kept: we wait.
                 await anyio.to_thread.run_sync(connection.receive_frame, frame, self._clock())
             else:
                 connection.receive_frame(frame, self._clock())
-            connection.events_received()
+            for event in connection.events_received():
+                self._counters.happened(event)
             self._set_timer()  # What there is to send now has called `wakeup`.
 
     async def write(self) -> None:
@@ -152,9 +192,11 @@ class _Socket:
                         await socket.send_text(frame)
                     else:
                         await socket.send_bytes(frame)
+                    self._counters.went(frame)
                 if frames and not isinstance(connection, BaseServerConnection):
                     connection.transport_progressed(self._clock())
                 if connection.closing is not None:
+                    self.closed_with = connection.closing.reason
                     await socket.close(*connection.closing)
                     return
             except (WebSocketDisconnect, RuntimeError):
@@ -178,6 +220,7 @@ class _Socket:
         self.connection.handle_timeout(self._clock())
         self._stirred.set()
         if self.connection.closing is not None:
+            self.closed_with = self.connection.closing.reason
             # Perhaps because the peer does not read: then the writer will never come to closing.
             self._timer = self._loop.call_later(_CLOSE_GRACE_S, self.everything.cancel)
         else:

@@ -166,7 +166,7 @@ def test_a_peer_that_is_not_let_in_by_its_transport_may_be_by_its_hello(manager,
     assert heard == []
     right = Peer(manager, verdict=unknown, authenticate=authenticate, hello={"auth": {"token": "right"}})
     assert right.welcome is not None
-    assert heard == [Connected(2, "ada")]
+    assert heard == [Connected(2, "ada", right.welcome.session)]
     assert asked == ["wrong", {"token": "right"}]
     right.connection.receive_eof(0.0)
     assert heard[1:] == [Disconnected(2, "ada")]

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import queue
@@ -11,7 +12,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from rdit_core import Limits
@@ -74,6 +75,18 @@ class Served:
         address = self.origin.replace("http:", "ws:") + "/ws/widgets?output=1"
         return connect(address, additional_headers=headers, max_size=None)
 
+    @contextlib.contextmanager
+    def session(self):
+        """A socket that has said hello in `rdit/1`."""
+        with connect(
+            self.origin.replace("http:", "ws:") + "/ws/widgets",
+            additional_headers={"Authorization": f"Bearer {self.token}"},
+            subprotocols=["rdit.v1"],
+            max_size=None,
+        ) as page:
+            page.send('{"type":"hello"}')
+            yield page
+
     def end(self, number=signal.SIGTERM):
         """Ask it to end; gives its exit status."""
         self.process.send_signal(number)
@@ -102,6 +115,17 @@ def serve(tmp_path):
         served.wait()
         served.process.stdout.close()
         served.process.stderr.close()
+
+
+def read_on(page):
+    while True:
+        page.recv(timeout=PATIENCE_S)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def fails(capsys, *arguments):
@@ -143,6 +167,109 @@ def test_it_ends_though_pages_are_connected(serve):
         assert stream.readline().startswith(b"id: ")
         assert served.end() == 0
     assert served.errors == []
+
+
+SWALLOWS = """
+import time
+word = "asleep"
+while True:
+    try:
+        print(word)
+        time.sleep(600)
+    except BaseException:
+        word = "no"
+"""
+
+
+def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(serve):
+    served = serve(SWALLOWS).ready()
+    assert served.line() == "asleep\n"
+    with served.session() as page:
+        served.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as closed:
+            read_on(page)
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4000, "server_shutdown")
+        # By then the script still has its time to end.
+        assert served.process.poll() is None
+    assert served.wait() == 0
+    assert served.errors == ["rdit: the script does not stop; leaving it\n"]
+
+
+def test_a_page_that_does_not_read_does_not_keep_the_server(serve):
+    flood = COUNTER + "import itertools\nfor n in itertools.count():\n    print('x' * 10_000, n)\n"
+    served = serve(flood).ready()
+    with served.session() as page:
+        assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "welcome"
+        assert served.end() == 0
+
+
+def test_a_second_signal_ends_it_at_once(serve):
+    served = serve(SWALLOWS).ready()
+    assert served.line() == "asleep\n"
+    served.process.send_signal(signal.SIGINT)
+    assert served.line() == "no\n"
+    for _ in range(PATIENCE_S * 20):
+        # Not before the first is taken for one: both ways in which it is heard count as one signal.
+        if served.process.poll() is not None:
+            break
+        served.process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            served.process.wait(0.05)
+    assert served.wait() == commands._ENDED_AT_ONCE
+    assert "leaving it" not in "".join(served.errors)
+
+
+def test_a_server_that_is_started_again_has_its_pages_back(serve):
+    port = free_port()
+    served = serve(COUNTER + "counter\n", "--port", port, "--token", "a-token-to-keep").ready()
+    with served.session() as page:
+        assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "welcome"
+        assert served.end() == 0
+        served = serve(COUNTER + "counter\n", "--port", port, "--token", "a-token-to-keep").ready()
+    with served.session() as page:
+        assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "welcome"
+
+
+def test_a_monitor_asks_without_a_token(serve):
+    served = serve("print('ran')\n").ready()
+    with urllib.request.urlopen(served.origin + "/healthz", timeout=PATIENCE_S) as answer:
+        assert (answer.status, json.load(answer)) == (200, {"status": "ok"})
+
+
+def test_what_the_server_says_is_lines_of_json_without_its_token(serve):
+    served = serve(COUNTER + "counter\n", "--log-format", "json", "--log-level", "debug").ready()
+    with served.session() as page:
+        widget_id = None
+        while widget_id is None:
+            message = json.loads(page.recv(timeout=PATIENCE_S))
+            if message.get("open"):
+                widget_id = message["open"][0]["widget_id"]
+        ops = [{"op": "set", "widget_id": widget_id, "inst": message["open"][0]["inst"], "property": "value"}]
+        page.send(json.dumps({"type": "batch", "seq": 1, "ops": [{**ops[0], "value": "no number"}]}))
+        while not message.get("rejects"):
+            message = json.loads(page.recv(timeout=PATIENCE_S))
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{served.origin}/api/status?token=wrong-{served.token}", timeout=PATIENCE_S)
+    assert served.end() == 0
+    entries = [json.loads(line) for line in served.errors]
+    events = [entry["event"] for entry in entries]
+    for event in "started connected widget_opened write_refused request_refused disconnected stopping stopped".split():
+        assert event in events, served.errors
+    (refused,) = [entry for entry in entries if entry["event"] == "write_refused"]
+    assert (refused["code"], refused["widget_id"], refused["property"]) == ("invalid_value", widget_id, "value")
+    (connected,) = [entry for entry in entries if entry["event"] == "connected"]
+    assert connected["session"] and connected["resumed"] is False
+    assert served.token not in "".join(served.errors)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("RDIT_LOG_FORMAT", "text, json"), ("RDIT_LOG_LEVEL", "debug, info, warning, error")]
+)
+def test_what_the_environment_says_of_the_log_is_checked(capsys, tmp_path, monkeypatch, name, known):
+    script = tmp_path / "script.py"
+    script.write_text("")
+    monkeypatch.setenv(name, "loud")
+    assert fails(capsys, script) == f"rdit serve: error: {name} takes one of {known}, got loud"
 
 
 def test_the_first_designs_counter_works_over_a_real_socket(serve):
@@ -373,21 +500,6 @@ def test_a_browser_is_opened_where_one_can_be_seen(monkeypatch, platform, enviro
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(os, "environ", environment)
     assert commands._has_display() is display
-
-
-def test_log_lines_hold_neither_the_token_nor_what_drives_a_terminal(capsys):
-    import io
-    import logging
-
-    logger = logging.getLogger("uvicorn")
-    before = (logger.handlers[:], logger.level, logger.propagate)
-    try:
-        out = io.StringIO()
-        commands._log_to(out, "the-token")
-        logging.getLogger("uvicorn.error").warning("bad %s", "the-token\r\x1b[31m é")
-        assert out.getvalue() == "rdit: WARNING: bad <token>\\r\\x1b[31m é\n"
-    finally:
-        logger.handlers[:], logger.level, logger.propagate = before
 
 
 RELOADED = """
