@@ -209,7 +209,7 @@ def test_a_second_signal_ends_it_at_once(serve):
     served.process.send_signal(signal.SIGINT)
     assert served.line() == "no\n"
     for _ in range(PATIENCE_S * 20):
-        # Not before the first is taken for one: both ways in which it is heard count as one signal.
+        # Those that follow the first at once count as one with it: a shell and a wrapper may each pass on one Ctrl-C.
         if served.process.poll() is not None:
             break
         served.process.send_signal(signal.SIGINT)
@@ -217,6 +217,14 @@ def test_a_second_signal_ends_it_at_once(serve):
             served.process.wait(0.05)
     assert served.wait() == commands._ENDED_AT_ONCE
     assert "leaving it" not in "".join(served.errors)
+
+
+def test_one_signal_that_is_heard_late_is_not_a_second_one(serve):
+    """A wait in C that no signal ends keeps the handler from running, and only that."""
+    deaf = "import hashlib\nprint('deaf')\nhashlib.pbkdf2_hmac('sha256', b'', b'', 3_000_000)\n"
+    served = serve(deaf).ready()
+    assert served.line() == "deaf\n"
+    assert served.end(signal.SIGINT) == 0
 
 
 def test_a_server_that_is_started_again_has_its_pages_back(serve):
