@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +15,7 @@ from starlette.websockets import WebSocket
 from rdit_core import __version__
 
 from . import sse, websocket
+from .client_files import PAGE, read_client
 from .counters import Counters
 from .kernel import Kernel
 from .script import Script
@@ -25,14 +24,7 @@ from .security import HEALTH, AccessRules, Gate, security_headers
 CLIENT: Final = Path(__file__).parent / "client"
 
 _PROTOCOL: Final = "base"
-_MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 _FOR_EVER: Final = "private, max-age=31536000, immutable"
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    content: bytes
-    media_type: str
 
 
 def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Path = CLIENT) -> Starlette:
@@ -43,16 +35,21 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
         script: what `/api/reset` runs anew; reading it again picks up edits.
         rules: who may come.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
-            now.
+            now; to the page its modules as one.
     """
-    files = _read_files(client)
+    files = read_client(client)
+
+    def client_response(name: str, request: Request) -> Response:
+        file = files.get(name)
+        return _not_found() if file is None else file.response(request)
+
     counters = Counters(kernel.manager)
 
     async def page(request: Request) -> Response:
-        return _file_response(files.get("index.html"))
+        return client_response(PAGE, request)
 
     async def client_file(request: Request) -> Response:
-        return _file_response(files.get(request.path_params["name"]))
+        return client_response(request.path_params["name"], request)
 
     async def esm(request: Request) -> Response:
         content = kernel.modules.find(request.path_params["hash"])
@@ -115,22 +112,6 @@ def create_app(kernel: Kernel, script: Script, rules: AccessRules, *, client: Pa
         middleware=[Middleware(Gate, rules=rules, on_refusal=counters.refused)],
         exception_handlers={Exception: failed},
     )
-
-
-def _read_files(directory: Path) -> Mapping[str, _File]:
-    """The files of the browser side by name. A request is a lookup in this dict, so no name becomes a path."""
-    return {
-        path.name: _File(path.read_bytes(), _MEDIA_TYPES[path.suffix])
-        for path in sorted(directory.iterdir())
-        if path.suffix in _MEDIA_TYPES and path.is_file()
-    }
-
-
-def _file_response(file: _File | None) -> Response:
-    if file is None:
-        return _not_found()
-    # Small files that change with the server: always asked for, so that a page never mixes two versions.
-    return Response(file.content, media_type=file.media_type, headers={"cache-control": "no-cache"})
 
 
 def _not_found() -> Response:

@@ -341,7 +341,10 @@ def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
         if message["type"] == "http.response.start":
             present = MutableHeaders(scope=message)
             for name, value in headers.items():
-                present[name] = value
+                if name == "vary":
+                    present.add_vary_header(value)  # Beside what the answer itself varies with.
+                else:
+                    present[name] = value
         await send(message)
 
     return sending
