@@ -84,7 +84,7 @@ def serve(argv: Sequence[str]) -> int:
 
 
 def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
-    limits = Limits()
+    limits = Limits(max_connections=options.max_connections)
     port = listener.getsockname()[1]
     rules = AccessRules.for_address(
         options.host,
@@ -199,6 +199,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help="let widgets make code out of text, as those of Vega (Altair) and regl (jupyter-scatter) do",
     )
     parser.add_argument(
+        "--max-connections",
+        metavar="N",
+        type=int,
+        default=Limits().max_connections,
+        help="pages that may be connected at a time (default %(default)s)",
+    )
+    parser.add_argument(
         "--log-format",
         choices=FORMATS,
         default=os.environ.get("RDIT_LOG_FORMAT", "text"),
@@ -231,6 +238,8 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
         _fail(f"cannot read {options.script}")
     if not 0 <= options.port <= 65535:
         refuse("--port must be 0 to 65535")
+    if options.max_connections < 1:
+        refuse("--max-connections must be at least 1")
     for origin in options.allow_origin:
         if origin_of(origin) is None:
             refuse(f"--allow-origin takes an origin such as http://localhost:5173, got {origin}")
