@@ -83,6 +83,7 @@ _FIRST_TERMINAL: Final = 4500
 _LAST_TERMINAL: Final = 4999
 _REPLACED: Final = 4004
 _MAX_STRIKES: Final = 2
+"""A batch that met this many frame errors is given up."""
 _MAX_BACKOFF_DOUBLINGS: Final = 16
 _MAX_LAST_BATCHES: Final = 1_000
 """More than a queue ever makes: a page that leaves does not wait for acknowledgements."""

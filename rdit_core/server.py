@@ -88,7 +88,10 @@ _FLOOD: Final = 2
 reading when told to never gets there."""
 
 _MAX_EVENTS: Final = 10_000
+"""Events kept for an adapter that does not ask for them; beyond, the oldest go."""
+
 _MAX_OUTPUTS: Final = 10_000
+"""Output events kept for a peer that does not read; beyond, the oldest go."""
 
 
 Change = tuple[str, int, str, Any, int]

@@ -22,6 +22,7 @@ from .kernel import Kernel
 from .log import Event
 
 KEEP_ALIVE_S: Final = 15.0
+"""After so much silence an event stream has a comment in it."""
 
 
 async def respond(request: Request, kernel: Kernel) -> Response:
