@@ -75,6 +75,8 @@ export function violationNotice({ blockedURI, effectiveDirective }) {
   return `A widget wants to load ${what} from ${origin}, which this page does not allow: it loads from its own server only`;
 }
 
+export const GOING_AWAY_NOTICE = "The server is going away. This page connects again when it is back.";
+
 /**
  * @param {import("./aftermath.js").Restarted} restarted
  * @returns {string}

@@ -17,6 +17,7 @@ export declare function violationNotice({ blockedURI, effectiveDirective }: {
     blockedURI: string;
     effectiveDirective: string;
 }): string | null;
+export declare const GOING_AWAY_NOTICE = "The server is going away. This page connects again when it is back.";
 /**
  * @param {import("./aftermath.js").Restarted} restarted
  * @returns {string}
