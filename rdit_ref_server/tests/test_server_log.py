@@ -1,11 +1,13 @@
 import io
 import json
 import logging
+import pathlib
 import re
 
 import pytest
 
-from rdit_ref_server.server_log import LEVELS, logging_to, tell
+from rdit_ref_server.counters import Counters
+from rdit_ref_server.server_log import FIELDS, LEVELS, logging_to, tell
 
 TOKEN = "the-token.of~this_run"
 
@@ -103,3 +105,14 @@ def test_the_loggers_are_as_they_were_afterwards():
     before = (logger.handlers[:], logger.level, logger.propagate)
     said("json", "debug")(lambda: None)
     assert (logger.handlers[:], logger.level, logger.propagate) == before
+
+
+def test_every_event_and_counter_is_on_the_page_about_operation(running):
+    root = pathlib.Path(__file__).parents[2]
+    page = (root / "docs" / "operation.md").read_text(encoding="utf-8")
+    told = re.compile(r'\btell\(\s*logging\.\w+,\s*"(\w+)"|"event": "(\w+)"')
+    sources = [*root.glob("rdit_core/*.py"), *root.glob("rdit_ref_server/*.py")]
+    events = {a or b for path in sources for a, b in told.findall(path.read_text(encoding="utf-8"))}
+    assert {"started", "stopping", "connected", "observer_failed"} <= events
+    keys = Counters(running.kernel.manager).as_dict()
+    assert [word for word in (*events, *keys, *FIELDS) if f"`{word}`" not in page] == []
