@@ -177,11 +177,9 @@ class Connections:
         self._store.owe()
         return self._writes.run_batch(session, seq, ops)
 
-    def joined(self, connection: ServerConnection, *, came_back: bool, resumed: bool) -> None:
+    def joined(self, connection: ServerConnection, session: Session, *, came_back: bool, resumed: bool) -> None:
         """A peer of `rdit/1` said hello and is let in."""
-        session = connection.session
-        session_id = session.session_id if session is not None else None
-        self._store.emit(Connected(connection.connection_id, connection.user, session_id, came_back, resumed))
+        self._store.emit(Connected(connection.connection_id, session.user, session.session_id, came_back, resumed))
 
     def disconnected(self, connection: AnyConnection) -> None:
         """A connection ended."""

@@ -182,7 +182,7 @@ class WidgetCore(Protocol):
     def pay_owed(self) -> None:
         """Wake what was held back while a batch is applied."""
 
-    def joined(self, connection: ServerConnection, *, came_back: bool, resumed: bool) -> None:
+    def joined(self, connection: ServerConnection, session: Session, *, came_back: bool, resumed: bool) -> None:
         """The peer said hello and is let in; it named a session or not, which is there still or not."""
 
     def disconnected(self, connection: ServerConnection) -> None:
@@ -566,14 +566,14 @@ class ServerConnection:
                 self._fail("unauthorized", "Not authorized", now_s)
                 return
             self._sessions.expire(now_s)
-            previous, resumed = self._welcome(hello, now_s)
+            session, previous, resumed = self._welcome(hello, now_s)
         if previous is not None:
             previous.wake()
-        self._core.joined(self, came_back=hello.resume is not None, resumed=resumed)
+        self._core.joined(self, session, came_back=hello.resume is not None, resumed=resumed)
 
-    def _welcome(self, hello: Hello, now_s: float) -> tuple[ServerConnection | None, bool]:
-        """Attach a session and owe it its state. Returns the connection that it takes the place of, and whether the
-        session is the one that the peer named.
+    def _welcome(self, hello: Hello, now_s: float) -> tuple[Session, ServerConnection | None, bool]:
+        """Attach a session and owe it its state. Returns it, the connection whose place it takes, and whether it is the
+        session that the peer named.
         """
         resume = hello.resume
         session = None
@@ -615,7 +615,7 @@ class ServerConnection:
         else:
             self._owe_snapshot(session)
         self._ack_due = True
-        return previous, is_resumed
+        return session, previous, is_resumed
 
     def _owe_snapshot(self, session: Session) -> None:
         self._known = {id: inst for id, inst in self._core.instances().items() if session.shows(id)}
