@@ -19,7 +19,7 @@ import webbrowser
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NoReturn, TextIO
+from typing import Final, NoReturn
 from urllib.parse import quote
 
 import uvicorn
@@ -46,6 +46,9 @@ _GRACE_S: Final = 3.0
 
 _CLOSE_S: Final = 2
 """How long open connections may take to end."""
+
+_LAST_WORD_S: Final = 0.5
+"""How long the last line of the log may take, when the script is left."""
 
 _ENDED_AT_ONCE: Final = 130
 """Exit status when a second signal ended the process, as a shell has it of Ctrl-C."""
@@ -118,7 +121,7 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     if options.browser and _has_display():
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    kernel.on_stop(_leave_after(_GRACE_S, sys.stderr))
+    kernel.on_stop(_leave_after(_GRACE_S))
     kernel.on_stop(_say_farewell(kernel, server))
     kernel.on_insist(lambda: os._exit(_ENDED_AT_ONCE))
     reloader = None
@@ -340,23 +343,26 @@ def _say_farewell(kernel: Kernel, server: uvicorn.Server) -> Callable[[], None]:
     """Make what lets pages go while user code may still be running: they hear why, and that they may come back."""
 
     def farewell() -> None:
-        tell(logging.INFO, "stopping", "stopping")
         kernel.manager.close_connections(time.monotonic())
         server.should_exit = True  # Stops listening; new connections on open ones are refused by now.
         kernel.log.close()  # And ends the event streams.
+        tell(logging.INFO, "stopping", "stopping")
 
     # A thread: this begins in a signal handler, which may have interrupted whoever holds a lock.
     return lambda: threading.Thread(target=farewell, name="rdit-farewell", daemon=True).start()
 
 
-def _leave_after(seconds: float, stderr: TextIO) -> Callable[[], None]:
+def _leave_after(seconds: float) -> Callable[[], None]:
     """Make what ends the process when user code (or a thread of it) does not let it end."""
 
     def leave() -> None:
         time.sleep(seconds)
-        with suppress(OSError, ValueError):
-            stderr.write("rdit: the script does not stop; leaving it\n")
-            stderr.flush()
+        # In a thread: nobody may read what we write any more, and then it would wait.
+        telling = threading.Thread(
+            target=tell, args=(logging.WARNING, "script_left", "the script does not stop; leaving it"), daemon=True
+        )
+        telling.start()
+        telling.join(_LAST_WORD_S)
         os._exit(0)
 
     # A daemon: when all is well the process ends before it wakes up.

@@ -192,7 +192,7 @@ def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(ser
         # By then the script still has its time to end.
         assert served.process.poll() is None
     assert served.wait() == 0
-    assert served.errors == ["rdit: the script does not stop; leaving it\n"]
+    assert served.errors == ["rdit: WARNING: the script does not stop; leaving it\n"]
 
 
 def test_a_page_that_does_not_read_does_not_keep_the_server(serve):
@@ -201,6 +201,18 @@ def test_a_page_that_does_not_read_does_not_keep_the_server(serve):
     with served.session() as page:
         assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "welcome"
         assert served.end() == 0
+
+
+def test_it_ends_though_nobody_reads_what_it_writes(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nprint('ready')\nwhile True:\n    sys.stderr.write('x' * 65_536)\n", encoding="utf-8")
+    command = [*RUN, str(script), "--port", "0", "--no-browser", "--log-level", "debug"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        while process.stdout.readline() != b"ready\n":
+            pass
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_a_second_signal_ends_it_at_once(serve):
