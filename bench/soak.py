@@ -164,6 +164,8 @@ class Tab:
         code, reason = None, ""
         try:
             async with self._run.dial() as socket:
+                if not self.client.wants_transport:
+                    return  # Its user left while it dialled.
                 self._socket = socket
                 self.client.opened(time.monotonic())
                 writing = asyncio.create_task(self._write(socket))
@@ -243,7 +245,9 @@ async def _flood(run: Run) -> None:
             await socket.send(_HELLO)
             await socket.recv()
             sync = json.loads(await _text(socket))
-            (opened, *_) = sync["open"]
+            if not sync.get("open"):
+                return  # The script has not made its widgets yet.
+            opened = sync["open"][0]
             for number in range(
                 {"batches": _FLOODED_BATCHES, "pings": _FLOODED_PINGS, "junk": _JUNK_FRAMES}.get(kind, 3)
             ):
@@ -276,6 +280,8 @@ class Results:
     seed: int
     memory: list[tuple[float, float]]
     """Minutes since the start, MB of the server."""
+    rest_mb: float
+    """At the end, when the allocator has given back what it kept for later."""
     warm_up: float
     """Minutes."""
     lag_s: list[float]
@@ -298,6 +304,14 @@ def fit(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     slope = sum((x - x_mean) * (y - y_mean) for x, y in points) / spread
     left = sum((y - y_mean - slope * (x - x_mean)) ** 2 for x, y in points)
     return slope, (left / (len(points) - 2) / spread) ** 0.5
+
+
+def _floor(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The least of each minute: what stays, without what a large frame takes while it is there."""
+    least: dict[int, tuple[float, float]] = {}
+    for minute, mb in points:
+        least[int(minute)] = min(least.get(int(minute), (minute, mb)), (minute, mb), key=lambda point: point[1])
+    return list(least.values())
 
 
 async def soak(*, minutes: float, tabs: int, seed: int, say: Callable[[str], None]) -> Results:
@@ -344,6 +358,8 @@ async def soak(*, minutes: float, tabs: int, seed: int, say: Callable[[str], Non
         await _until(lambda: all(tab.is_settled for tab in present))
         min(present, key=lambda tab: tab.client.rev).say("calm")
         await _until(lambda: len({_key(tab) for tab in present}) == 1 and all(tab.is_settled for tab in present))
+        await asyncio.to_thread(served.wait_for_output, "at rest", _SETTLE_S)
+        rest_mb = _memory_mb(served.pid)
         counters = await asyncio.to_thread(_status, address.netloc, run.token)
         asked.kill()
         await reading
@@ -352,6 +368,7 @@ async def soak(*, minutes: float, tabs: int, seed: int, say: Callable[[str], Non
             tabs,
             seed,
             memory,
+            rest_mb,
             min(minutes * _WARM_UP, _WARM_UP_S / 60),
             lag_s,
             run.did,
@@ -418,6 +435,8 @@ def findings(results: Results) -> Findings:
     """As tables and claims."""
     warm = [point for point in results.memory if point[0] >= results.warm_up]
     slope, error = fit(warm)
+    floor = _floor(warm)
+    floor_slope, floor_error = fit(floor) if len(floor) > 2 else (slope, error)
     lag_s = sorted(results.lag_s)
 
     def quantile(share: float) -> float:
@@ -444,7 +463,9 @@ def findings(results: Results) -> Findings:
                 ["memory after the warm-up", f"{warm[0][1]:.1f} MB"],
                 ["memory at the end", f"{warm[-1][1]:.1f} MB"],
                 ["most memory", f"{max(mb for _, mb in results.memory):.1f} MB"],
+                ["and when the allocator has given back what it keeps", f"{results.rest_mb:.1f} MB"],
                 ["slope", f"{slope:+.3f} ± {error:.3f} MB per minute"],
+                ["slope of each minute's least", f"{floor_slope:+.3f} ± {floor_error:.3f} MB per minute"],
                 ["share of one core", f"{results.cpu:.0%}"],
                 ["answer of `/healthz`, median", duration(quantile(0.5))],
                 ["99 of 100", duration(quantile(0.99))],

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import threading
 import time
@@ -36,6 +37,9 @@ FRAME_HEADROOM: Final = 2
 too long hears `too_large` rather than losing its connection. Beyond, the transport closes."""
 
 _LARGE_FRAME: Final = 1024 * 1024
+
+_COLLECT_S: Final = 1.0
+"""How long after the end of a connection with large frames their memory is freed."""
 
 _CLOSE_GRACE_S: Final = 1.0
 """How long a close waits for the frames before it to leave; a peer that does not read must not hold it up."""
@@ -91,6 +95,10 @@ async def serve(
     finally:
         socket.stop_timer()
         reason = socket.closed_with or "left"
+        if socket.had_large_frames:
+            # The transport's objects refer to each other and to the last frame. So few objects and so much memory: by
+            # itself the collector would come much later.
+            asyncio.get_running_loop().call_later(_COLLECT_S, gc.collect)
         connection.receive_eof(clock())
         counters.closed(reason)
         tell(
@@ -126,6 +134,7 @@ class _Socket:
     def __init__(self, websocket: WebSocket, clock: Callable[[], float], counters: Counters) -> None:
         self.closed_with: str | None = None
         """Why the core had the socket closed; None while it has not."""
+        self.had_large_frames = False
         self._websocket = websocket
         self._clock = clock
         self._counters = counters
@@ -170,6 +179,7 @@ class _Socket:
             frame = message.get("bytes") or b"" if text is None else text
             self._counters.came(frame)
             if len(frame) > _LARGE_FRAME:
+                self.had_large_frames = True
                 # Decoding takes its time, which the other pages should not wait for. Order is kept: we wait.
                 await anyio.to_thread.run_sync(connection.receive_frame, frame, self._clock())
             else:

@@ -1,6 +1,9 @@
 """The subject of the soak: widgets that tabs edit and that Python sets all the time, and text that is printed."""
 
 import asyncio
+import contextlib
+import ctypes
+import gc
 from typing import Any
 
 import anywidget
@@ -39,6 +42,11 @@ async def work() -> None:
             widget.blob = number.to_bytes(4, "little") * BLOB_WORDS
             widget.send({"n": number})
             print("tick", number)
+    # What is in use, without what the allocator keeps for later.
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    print("at rest")
 
 
 async def begin() -> asyncio.Task[None]:

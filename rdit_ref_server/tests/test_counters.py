@@ -1,10 +1,14 @@
+import threading
+from types import SimpleNamespace
+
 import pytest
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from rdit_core.messages import Output
+from rdit_ref_server import websocket
 
-from .conftest import HOST
+from .conftest import HOST, PATIENCE_S
 
 HELLO = {"type": "hello"}
 
@@ -92,6 +96,24 @@ def test_a_connection_that_the_core_ends_is_counted_by_its_reason(site, running)
             read_on(socket)
         assert closed.value.code == 4000
     assert counters(site)["connections"]["closed"] == {"server_shutdown": 1}
+
+
+def test_what_large_frames_took_is_freed_soon_after_their_connection_ended(site, running, monkeypatch):
+    running.run("1\n")
+    collected = threading.Event()
+    monkeypatch.setattr(websocket, "gc", SimpleNamespace(collect=collected.set))
+    monkeypatch.setattr(websocket, "_COLLECT_S", 0.0)
+    with page(site) as socket:
+        meet(socket)
+    assert not collected.is_set()
+    with page(site) as socket:
+        meet(socket)
+        socket.send_text('{"type": "ping", "id": 1, "more": "' + "x" * 2 * 1024 * 1024 + '"}')
+        while socket.receive_json()["type"] != "pong":
+            pass
+    with page(site) as socket:
+        meet(socket)  # The server's loop goes on.
+        assert collected.wait(PATIENCE_S)
 
 
 def test_output_that_had_to_go_is_counted(site, running):
