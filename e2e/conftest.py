@@ -40,6 +40,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP *.evil.test 127.0.0.1",  # for an attacker's names that lead here
 ]
 
 HANG_S = 60.0
@@ -137,6 +138,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "unrecorded: keep no recording of the steps, which takes the time that the story is about"
     )
     config.addinivalue_line("markers", "webgl: needs a browser with WebGL; Firefox has it in a window only")
+    config.addinivalue_line("markers", "violates(*words): their policy keeps its pages from what has these words")
     config.addinivalue_line("markers", "takes(seconds): it takes that much longer before it counts as hung")
     config.option.reruns = 1
     config.option.only_rerun = BROWSER_WENT_AWAY
@@ -294,6 +296,9 @@ def open_page(request: pytest.FixtureRequest, engine: Engine, artifacts: Path) -
 
     try:
         yield open_in_tab
+        if not _failed(request.node):
+            allowed = request.node.get_closest_marker("violates")
+            _check_policy(pages, allowed.args if allowed is not None else ())
         keep_in = artifacts if _failed(request.node) else None
         if keep_in is not None:
             keep_in.mkdir(parents=True, exist_ok=True)
@@ -306,6 +311,17 @@ def open_page(request: pytest.FixtureRequest, engine: Engine, artifacts: Path) -
             session.close(keep_in)
     finally:
         watchdog.stop()
+
+
+def _check_policy(pages: list[Page], words: tuple[str, ...]) -> None:
+    """No page wants what its content security policy forbids, but for what the story says that it does."""
+    violations: list[str] = []
+    for page in pages:
+        with contextlib.suppress(Exception):  # A tab that was closed, or shows what never came, tells nothing.
+            violations += page.violations()
+    assert not [one for one in violations if not any(word in one for word in words)], "kept from something"
+    if any(page.driver_sees_violations for page in pages):
+        assert not [word for word in words if not any(word in one for one in violations)], "kept from nothing"
 
 
 def _failed(item: pytest.Item) -> bool:

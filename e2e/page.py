@@ -31,14 +31,42 @@ POLL_INTERVAL_S = 0.025
 TYPED_INTO = ("textarea", "text", "search", "email", "url", "tel", "password", "number")
 """The `type` of form controls whose value a person types."""
 
-_RECT = """(() => {
+VIOLATIONS = "rdit-e2e-violations"
+"""Where a tab keeps them: a place that a reload does not empty."""
+
+COLLECT_VIOLATIONS = f"""addEventListener("securitypolicyviolation", (violation) => {{
+  const known = JSON.parse(sessionStorage.getItem({VIOLATIONS!r}) ?? "[]");
+  known.push(`${{violation.effectiveDirective}} ${{violation.blockedURI}} ${{violation.sourceFile}}`);
+  sessionStorage.setItem({VIOLATIONS!r}, JSON.stringify(known));
+}}, true);"""
+
+_RECT = """(async () => {
   const element = document.querySelector(%s);
   if (element === null) return null;
   const inside = (r) => r.top >= 0 && r.left >= 0 && r.bottom <= innerHeight && r.right <= innerWidth;
   if (!inside(element.getBoundingClientRect()))
     element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
-  const { left, top, width, height } = element.getBoundingClientRect();
-  return { left, top, width, height };
+  const box = () => {
+    const { left, top, width, height } = element.getBoundingClientRect();
+    return { left, top, width, height };
+  };
+  const before = box();
+  // A window in the back draws no frames.
+  const frame = () => new Promise((drawn) => { requestAnimationFrame(drawn); setTimeout(drawn, 100); });
+  await frame();
+  await frame();
+  const now = box();
+  return Object.keys(now).every((key) => now[key] === before[key]) && now;
+})()"""
+
+_AIM = """void (() => {
+  const element = document.querySelector(%s);
+  window.__rditPress?.aim.abort();
+  const press = window.__rditPress = { aim: new AbortController(), met: "" };
+  addEventListener("pointerdown", (event) => {
+    const at = event.composedPath();
+    if (!at.includes(element)) press.met = String(at[0].outerHTML ?? at[0]).slice(0, 200);
+  }, { capture: true, once: true, signal: press.aim.signal });
 })()"""
 
 
@@ -50,6 +78,8 @@ class Page(ABC):
     """One tab. Methods raise `PageTimeoutError` when what they wait for does not happen."""
 
     timeout_s: float = DEFAULT_TIMEOUT_S
+    driver_sees_violations: bool = False
+    """Whether `violations` can have anything in it."""
 
     # What each side implements.
 
@@ -136,7 +166,7 @@ class Page(ABC):
 
     def click_at(self, selector: str, position: Point) -> None:
         """Click at a place in an element."""
-        self._pointer([self._in_viewport(selector, position)], press=True)
+        self._press(selector, [self._in_viewport(selector, position)])
 
     def hover(self, selector: str, position: Point | None = None) -> None:
         """Move the mouse over an element, to its middle unless told where."""
@@ -153,12 +183,12 @@ class Page(ABC):
             there = self._in_viewport(selector, stop)
             path += [_between(here, there, step / steps) for step in range(1, steps + 1)]
             here = there
-        self._pointer(path, press=True, step_s=step_s)
+        self._press(selector, path, step_s=step_s)
 
     def drag_to(self, selector: str, target: str, *, steps: int = 10) -> None:
         """Drag the middle of one element to the middle of another that is visible at the same time."""
         here, there = self._in_viewport(selector, None), self._in_viewport(target, None)
-        self._pointer([_between(here, there, step / steps) for step in range(steps + 1)], press=True)
+        self._press(selector, [_between(here, there, step / steps) for step in range(steps + 1)])
 
     def text(self, selector: str) -> str:
         """The visible text of an element, without space at its ends."""
@@ -188,6 +218,13 @@ class Page(ABC):
     def errors(self) -> list[str]:
         """What the page collected of its own errors."""
         return [str(error) for error in self.evaluate("Array.from(window.__rditErrors ?? [], String)")]
+
+    def violations(self) -> list[str]:
+        """What a content security policy kept this tab from so far, over all that it showed: directive and address.
+
+        Empty where the driver cannot have a script run before the page's own (WebKitGTK).
+        """
+        return list(self.evaluate(f"JSON.parse(sessionStorage.getItem({VIOLATIONS!r}) ?? '[]')"))
 
     def url(self) -> str:
         """The present address."""
@@ -239,10 +276,22 @@ class Page(ABC):
             self.press("Delete")
 
     def _in_viewport(self, selector: str, position: Point | None) -> Point:
-        """Viewport coordinates of a place in an element, which is scrolled into view unless it is wholly visible."""
+        """Viewport coordinates of a place in an element that has come to rest.
+
+        It is scrolled into view unless it is wholly visible.
+        """
         rect = self.wait_for(_RECT % json.dumps(selector))
         x, y = position if position is not None else (rect["width"] / 2, rect["height"] / 2)
         return rect["left"] + x, rect["top"] + y
+
+    def _press(self, selector: str, path: Sequence[Point], *, step_s: float = 0.0) -> None:
+        """Press at the first point of `path`, release at the last; raises when the press met another element."""
+        self.evaluate(_AIM % json.dumps(selector))
+        self._pointer(path, press=True, step_s=step_s)
+        # A press that leads to another page takes the answer with it.
+        met = self.evaluate("window.__rditPress?.met ?? ''")
+        if met:
+            raise PageTimeoutError(f"a press at {selector} met another element, did the page move? {met}")
 
     def _condition(self) -> str:
         """The page's address and errors for a failure's text, as far as it still answers."""

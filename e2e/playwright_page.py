@@ -10,13 +10,15 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, ViewportSize
 from playwright.sync_api import Page as Tab
 
-from e2e.page import DEFAULT_TIMEOUT_S, Page, Point
+from e2e.page import COLLECT_VIOLATIONS, DEFAULT_TIMEOUT_S, Page, Point
 
 VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 
 
 class PlaywrightPage(Page):
     """A tab of a Playwright context."""
+
+    driver_sees_violations = True
 
     def __init__(self, tab: Tab) -> None:
         self._tab = tab
@@ -113,6 +115,7 @@ class PlaywrightSession:
     def __init__(self, browser: Browser, *, is_recorded: bool = True) -> None:
         self._context: BrowserContext = browser.new_context(viewport=VIEWPORT, locale="en-US")
         self._context.set_default_timeout(DEFAULT_TIMEOUT_S * 1000)
+        self._context.add_init_script(COLLECT_VIOLATIONS)
         self._is_recorded = is_recorded
         if is_recorded:
             # Snapshots of the document show each step; pictures of it as well would make Firefox half as slow again.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from e2e.conftest import Serve
 from e2e.page import Page
 
@@ -12,6 +14,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 SHOTS = Path(__file__).parent / "artifacts" / "screenshots"
 
 
+@pytest.mark.threat(24)
 def test_every_widget_of_the_tour_works(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(EXAMPLES / "tour.py")
     page = open_page(server.url)

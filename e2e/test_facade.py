@@ -136,6 +136,32 @@ def test_a_drag_is_seen_as_moves_with_the_button_down(page: Page) -> None:
     assert int(page.attribute("#board", "data-moves") or 0) >= 5
 
 
+def test_a_drag_waits_until_its_element_has_come_to_rest(page: Page) -> None:
+    page.evaluate("""void (() => {
+      const board = document.querySelector("#board");
+      board.before(document.createElement("p"));
+      let height = 0;
+      const grow = () => {
+        board.previousSibling.style.height = `${(height += 4)}px`;
+        if (height < 160) requestAnimationFrame(grow);
+      };
+      grow();
+    })()""")
+    page.drag("#board", (20, 20), (120, 20))
+    assert page.text("#log").startswith("pointerdown:20,20 pointerup:120,20")
+
+
+def test_a_press_that_meets_another_element_says_which(page: Page) -> None:
+    page.evaluate("""void (() => {
+      const cover = document.createElement("div");
+      cover.id = "cover";
+      cover.style = "position: fixed; inset: 0";
+      document.body.append(cover);
+    })()""")
+    with pytest.raises(PageTimeoutError, match=r'#board met another element.*id="cover"'):
+        page.drag("#board", (20, 20), (120, 20))
+
+
 def test_hover_moves_without_the_button(page: Page) -> None:
     page.hover("#board")
     page.wait_for("document.querySelector('#board').dataset.moves === '0'")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
 from e2e.faults import Behind, enter, shown_by, skip_unless_sessions, wait_for_state, wait_until_agreed
 from e2e.page import Page
 
@@ -69,6 +71,7 @@ def test_a_connection_that_breaks_while_an_edit_is_on_its_way_does_not_lose_it(
     assert page.errors() == []
 
 
+@pytest.mark.threat(28)
 def test_an_edit_whose_acknowledgement_was_lost_does_not_overwrite_what_python_set_since(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
 ) -> None:

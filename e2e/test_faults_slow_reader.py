@@ -23,6 +23,7 @@ SEEN_PER_S = 5
 
 @pytest.mark.unrecorded
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.threat(20)
 def test_a_slow_reader_costs_the_server_little_and_the_other_tab_nothing(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
 ) -> None:

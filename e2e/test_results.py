@@ -23,3 +23,14 @@ def test_results_come_in_order_and_a_traceback_ends_them_where_it_happened(
     assert "hidden" not in text and "never reached" not in text
     assert "undefined_name" in text and "results.py" in text
     assert page.text("b.rich") == "rich"
+
+
+def test_of_a_flood_the_page_keeps_the_end_and_says_that_there_was_more(
+    serve: Serve, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(serve(SCRIPTS / "flood.py").url)
+    page.wait_idle()
+    stream = "document.querySelector('.rdit-stream')"
+    assert page.evaluate(f"{stream}.textContent.endsWith('line 199999\\n')") is True
+    assert page.evaluate(f"{stream}.textContent.length <= 1_000_000") is True
+    assert "Earlier text is not shown." in page.evaluate(f"getComputedStyle({stream}, '::before').content")

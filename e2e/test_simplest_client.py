@@ -57,6 +57,7 @@ def test_the_simplest_client_works_both_ways(
     page.wait_for("document.querySelector('.shown-clamped').textContent === '5'")
 
 
+@pytest.mark.threat(1)
 def test_a_foreign_origin_that_was_not_allowed_gets_nothing(
     serve: Serve, open_page: Callable[[str], Page], foreign_origin: str
 ) -> None:

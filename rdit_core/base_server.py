@@ -5,7 +5,7 @@ The adapter feeds frames in and drains frames out; it owns the socket, the clock
 - `receive_frame` must be called with every frame, in order, and `receive_eof` once when the socket is gone.
 - After either, after `handle_timeout`, and whenever `wakeup` was called, it should drain `frames_to_send` and send the
   frames in order. Draining only when the previous frames are sent is what bounds memory: what is not drained is kept as
-  "this slot is dirty", and an update that is overtaken is never built.
+  "this slot is dirty", and an update that is overtaken is never built, unless it was taken back (`outbox`).
 - When `next_deadline` has passed it must call `handle_timeout`.
 - While `is_congested` it should not read: the transport then holds the peer back, and memory stays bounded.
 
@@ -27,23 +27,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
-from .encoding import encode_value
+from .encoding import EncodedValue, encode_value
 from .errors import RemoteProtocolError, UnknownWidget, WriteRefused
 from .events import ConnectionEvent, FrameRefused, UpdateReceived
 from .frames import decode_client_message, encode_message
 from .limits import Limits
 from .messages import Ack, BaseServerMessage, Error, Output, WidgetUpdate
+from .outbox import Change, Moment, Outbox
+from .slots import Slot, SlotKey
 
 _log = logging.getLogger("rdit")
-
-SlotKey = tuple[str, str]
-"""Widget id and property, as this connection's peer names them."""
 
 _MAX_OUTPUTS: Final = 10_000
 """Output events kept for a peer that does not read; beyond, the oldest go (the event stream still has them, and the
@@ -67,8 +66,8 @@ class ConnectionCore(Protocol):
         observer (`KeyboardInterrupt`, `SystemExit`), which must go on once the update is answered.
         """
 
-    def slot_value(self, widget_id: str, property: str) -> bytes | None:
-        """The encoded present value, or None when there is no such slot. Called with the lock held."""
+    def find_slot(self, widget_id: str, property: str) -> Slot | None:
+        """A slot, or None when there is no such slot. Called with the lock held."""
 
     def disconnected(self, connection: BaseServerConnection) -> None:
         """The connection ended."""
@@ -136,7 +135,8 @@ class BaseServerConnection:
         self._wakeup = wakeup
         self._events: deque[ConnectionEvent] = deque(maxlen=_MAX_EVENTS)
         self._replies: deque[_Reply] = deque()
-        self._dirty: dict[SlotKey, None] = {}
+        self._outbox = Outbox(limits, self._keep)
+        self._dirty = self._outbox.dirty
         self._pushed: set[SlotKey] = set()
         self._own: dict[SlotKey, _OwnWrite] = {}
         self._outputs: deque[Output] = deque(maxlen=_MAX_OUTPUTS)
@@ -191,7 +191,7 @@ class BaseServerConnection:
                 return
             self.is_open = False
             self._replies.clear()
-            self._dirty.clear()
+            self._outbox.clear()
             self._own.clear()
             self._outputs.clear()
         self._core.disconnected(self)
@@ -211,12 +211,14 @@ class BaseServerConnection:
         with self._core.lock:
             while self._replies and self._replies[0].message is not None:
                 messages.append(self._replies.popleft().message)  # type: ignore[arg-type]  # checked in the line above
-            for widget_id, name in self._dirty:
-                value = self._core.slot_value(widget_id, name)
-                if value is not None:
-                    messages.append(WidgetUpdate(widget_id, name, msgspec.Raw(value)))
-                    self._pushed.add((widget_id, name))
-            self._dirty.clear()
+            for moment in self._outbox.moments:
+                for key, slot in moment.slots.items():
+                    self._push(key, slot, messages)
+            for key in self._dirty:
+                present = self._core.find_slot(*key)
+                if present is not None:
+                    self._push(key, present, messages)
+            self._outbox.clear()
             messages.extend(self._outputs)
             self._outputs.clear()
         return [encode_message(message) for message in messages]
@@ -234,20 +236,39 @@ class BaseServerConnection:
                 if own.waiting or own.received_s + self._limits.correction_s > now_s:
                     continue
                 del self._own[key]
-                present = self._core.slot_value(*key)
-                if present is not None and (present != own.sent or key in self._pushed):
+                present = self._core.find_slot(*key)
+                if present is not None and (present.value.base != own.sent or key in self._pushed):
                     self._dirty[key] = None
 
     # What the manager calls.
 
     def mark(self, key: SlotKey) -> None:
-        """A slot changed: push its present value at the next drain. Call with the lock held, then `wake`."""
+        """Push the present value of a slot at the next drain. Call with the lock held, then `wake`."""
         if self.is_open:
-            self._dirty[key] = None
+            self._outbox.mark(key)
+
+    def change(self, changes: Sequence[Change]) -> Sequence[SlotKey]:
+        """Slots are about to change: push them. Call with the lock held, before they do; then `wake`.
+
+        Returns:
+            Slots of which a value was swallowed for it (see `outbox`).
+        """
+        return self._outbox.change(changes) if self.is_open else ()
+
+    def change_one(self, key: SlotKey, before: EncodedValue, after: EncodedValue) -> Sequence[SlotKey]:
+        """`change` of one slot, for the many that come one by one."""
+        return self._outbox.change_one(key, before, after) if self.is_open else ()
+
+    def _keep(self, keys: Iterable[SlotKey]) -> Moment:
+        return Moment({key: slot for key in keys if (slot := self._core.find_slot(*key)) is not None})
+
+    def _push(self, key: SlotKey, slot: Slot, messages: list[BaseServerMessage]) -> None:
+        messages.append(WidgetUpdate(*key, msgspec.Raw(slot.value.base)))
+        self._pushed.add(key)
 
     def forget(self, widget_id: str) -> None:
         """A widget is gone: nothing of it is pushed any more. Call with the lock held."""
-        self._dirty = {key: None for key in self._dirty if key[0] != widget_id}
+        self._outbox.forget(widget_id)
         for key in [key for key in self._own if key[0] == widget_id]:
             self._own.pop(key).is_gone = True
         self._pushed = {key for key in self._pushed if key[0] != widget_id}

@@ -13,7 +13,7 @@ from typing import Final
 _GROUP: Final = "rdit.commands"
 
 # The extra that brings what a command of ours imports. A command of somebody else's package is not listed here.
-_EXTRAS: Final = {"serve": "server", "simulate": "harness"}
+_EXTRAS: Final = {"client": "server", "export": "server", "serve": "server", "simulate": "harness"}
 
 _USAGE: Final = """\
 usage: rdit COMMAND [ARGS...]
@@ -27,6 +27,8 @@ commands:
 examples:
   rdit serve script.py            run a script, show its widgets live at a local address
   rdit serve script.py --port 0   the same on any free port
+  rdit client --out web/client    copy the browser side, for a front end of your own
+  rdit export script.py -o a.html run it, write what it shows as one file
   rdit COMMAND --help             what a command takes
 """
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import msgspec
 
-from .base_server import SlotKey
 from .encoding import EncodedValue
 from .limits import Limits
+from .slots import SlotKey
 
 _OP_BYTES = 320
 """About what an op takes in a frame beside its value and names."""

@@ -144,7 +144,7 @@ class _Hook:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._installed: list[CommOwner] = []
+        self._installed: list[tuple[CommOwner, Callable[[], bool] | None]] = []
         self._users = 0
         self._previous: Callable[..., Any] | None = None
         self._scope: ContextVar[CommOwner | None] = ContextVar("rdit_comm_owner", default=None)
@@ -166,7 +166,10 @@ class _Hook:
     def owner(self) -> CommOwner | None:
         """Who is given the next widget."""
         owner = self._scope.get()
-        return self._installed[-1] if owner is None and self._installed else owner
+        if owner is None:
+            installed = reversed(self._installed)
+            owner = next((one for one, is_meant in installed if is_meant is None or is_meant()), None)
+        return owner
 
     def create_comm(self, *args: Any, **kwargs: Any) -> Any:
         target = args[0] if args else kwargs.get("target_name")
@@ -177,14 +180,14 @@ class _Hook:
             return previous(*args, **kwargs)
         return WidgetComm(owner, *args, **kwargs)
 
-    def install(self, owner: CommOwner) -> None:
-        if not any(one is owner for one in self._installed):
-            self._installed.append(owner)
+    def install(self, owner: CommOwner, is_meant: Callable[[], bool] | None = None) -> None:
+        if not any(one is owner for one, _ in self._installed):
+            self._installed.append((owner, is_meant))
             self.enter()
 
     def uninstall(self, owner: CommOwner) -> None:
-        if any(one is owner for one in self._installed):
-            self._installed[:] = [one for one in self._installed if one is not owner]
+        if any(one is owner for one, _ in self._installed):
+            self._installed = [(one, is_meant) for one, is_meant in self._installed if one is not owner]
             self.leave()
 
     @contextmanager

@@ -29,6 +29,7 @@ from .frames import require_widget_id
 from .hosted import HostedWidget, forget_instance, give_comm
 from .invoke import ANSWER
 from .layouts import Layouts, is_layout_state
+from .policy import WritePolicy
 from .references import IPYWIDGETS_REFERENCE, REFERENCE, is_described, is_ipywidget, prefix_of, replace_widgets
 from .store import LAYOUT, Store
 
@@ -42,10 +43,12 @@ class Comms:
         store: where it all goes.
         layouts: the same that the store has.
         ids: makes the id of each widget that comes without one.
+        policy: what pages may write, where nobody says anything else.
     """
 
-    def __init__(self, store: Store, layouts: Layouts, ids: Callable[[], str]) -> None:
+    def __init__(self, store: Store, layouts: Layouts, ids: Callable[[], str], policy: WritePolicy) -> None:
         self._store = store
+        self._policy = policy
         self._layouts = layouts
         self.next_id: Final = ids
         self._writes = store.writes
@@ -141,6 +144,7 @@ class Comms:
         if comm.comm_id in self._store.all_hosted:
             raise InvalidWidgetId(f"Widget id {comm.comm_id} is taken; `ids` must give each one once")
         hosted = HostedWidget(comm)
+        hosted.policy = self._policy
         # While it has no id, since no page waits for its first state.
         self._store.commit(hosted, {name: as_text(value) for name, value in state.items()})
         with self._store.lock:

@@ -52,7 +52,7 @@ class Connections:
         self.instances: Final = store.instances
         self.describe: Final = store.describe
         self.slot: Final = store.slot
-        self.slot_value: Final = store.slot_value
+        self.find_slot: Final = store.find_slot
         self.closed_since: Final = store.closed_since
         self.changed_since: Final = store.changed_since
         self.pay_owed: Final = store.pay_owed
@@ -190,13 +190,19 @@ class Connections:
 
     def reported(self, connection: ServerConnection, report: Report) -> None:
         """A widget's JavaScript failed."""
+        stage, message = _printable(report.stage[:50]), _printable(report.message[:1000])
         _log.error(
             "widget %s failed in its page (%s): %s",
             report.widget_id,
-            report.stage,
-            report.message[:1000],
+            stage,
+            message,
             extra={"event": "front_end_failed", "widget_id": report.widget_id},
         )
         self._store.emit(
             FrontEndFailed(connection.connection_id, report.widget_id, report.stage, report.message, report.stack)
         )
+
+
+def _printable(text: str) -> str:
+    """A page says what it likes, and a log is read line by line, on a terminal perhaps."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -85,6 +85,16 @@ class ValueRounded:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangesSwallowed:
+    """Python sets a property and sets it back, over and over, faster than some page reads: that page misses the oldest
+    of these changes. Told once per trait.
+    """
+
+    widget_id: str
+    property: str
+
+
+@dataclass(frozen=True, slots=True)
 class HandlerFailed:
     """A handler of a page's custom message raised. `error` has its traceback."""
 
@@ -128,6 +138,7 @@ HostEvent = (
     | FrontEndFailed
     | ValueRounded
     | ValueSkipped
+    | ChangesSwallowed
     | MessageDropped
     | OutputDropped
 )
@@ -143,6 +154,7 @@ EVENT_NAMES = {
     FrontEndFailed: "front_end_failed",
     ValueRounded: "value_rounded",
     ValueSkipped: "unserializable_value",
+    ChangesSwallowed: "changes_swallowed",
     MessageDropped: "message_dropped",
     OutputDropped: "output_dropped",
 }

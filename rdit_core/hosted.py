@@ -95,6 +95,8 @@ class HostedWidget:
         """Idents of the threads that changed it so far; more than one makes the manager read again after a commit."""
         self.rounded: set[str] = set()
         """Properties of which it was said that pages round them."""
+        self.swallowed: set[str] = set()
+        """Properties of which it was said that pages miss changes."""
         self.layout_id: str | None = None
         self.follower: Follower | None = None
         """For a plain `HasTraits`."""

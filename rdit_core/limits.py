@@ -38,6 +38,13 @@ class Limits:
     """Base mode: how long after a page's last update of a property, in seconds, the present value is pushed to it when
     that is not what the page sent last."""
 
+    max_moments: int = 1_000
+    """Past states kept for a connection that reads slowly, so that no value which Python set and took back at once is
+    swallowed; beyond, such values are, the oldest first, which the host is told."""
+
+    max_moment_bytes: int = 4 * _MIB
+    """And their bytes. One past state may always exceed it."""
+
     # rdit/1.
 
     max_ops: int = 256

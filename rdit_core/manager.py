@@ -66,6 +66,7 @@ class WidgetManager:
         tokens: makes the ids and secrets of sessions, and nothing else may know them; random 128 bits by default.
         esm_url: turns a module's text into an address that pages can import it from. Without it, pages of `rdit/1` get
             the text.
+        policy: what pages may write of widgets that were registered without a policy of their own.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class WidgetManager:
         limits: Limits | None = None,
         tokens: Callable[[], str] | None = None,
         esm_url: Callable[[str], str] | None = None,
+        policy: WritePolicy | None = None,
     ) -> None:
         self.epoch: Final = epoch or secrets.token_hex(16)
         self.limits: Final = limits or Limits()
@@ -85,7 +87,7 @@ class WidgetManager:
         layouts = Layouts()
         self.store: Final = Store(self.limits, self.sessions, self._host, layouts, esm_url=esm_url)
         """What the parts of the core share; nothing of it is for hosts."""
-        self._comms = Comms(self.store, layouts, ids or (lambda: str(uuid.uuid4())))
+        self._comms = Comms(self.store, layouts, ids or (lambda: str(uuid.uuid4())), policy or WritePolicy())
         self._connections = Connections(self.store, self._host, self.limits, self.epoch)
         self._writes = self.store.writes
         self.widgets: Final[Mapping[str, Any]] = MappingProxyType(self.store.widgets)
@@ -103,8 +105,7 @@ class WidgetManager:
             widget_id: 1 to 128 characters of `A-Z a-z 0-9 _ . : -`.
             widget: an anywidget (or any ipywidget), whether its comm came through the hook or not; or a plain
                 `traitlets.HasTraits` with `_esm`.
-            policy: what pages may write. Default: what the widget has already, at first every synced property that is
-                not protected.
+            policy: what pages may write. Default: what the widget has already, at first the manager's.
 
         Raises:
             InvalidWidgetId: for another id. WidgetNotHostable: for another object. LimitReached: too many widgets.
@@ -375,8 +376,8 @@ class WidgetManager:
 
         `pending` (no argument): something waits for `apply_pending`. `connected disconnected opened closed
         write_refused observer_failed handler_failed front_end_failed value_rounded unserializable_value
-        message_dropped output_dropped`: with the record from `events`. Called on the thread on which it happened; an
-        exception in a callback is logged.
+        message_dropped changes_swallowed output_dropped`: with the record from `events`. Called on the thread on which
+        it happened; an exception in a callback is logged.
 
         Raises:
             ValueError: no such event.
@@ -385,9 +386,14 @@ class WidgetManager:
 
     # The comm hook.
 
-    def install(self) -> None:
-        """Host every widget of this process that is made from now on. Idempotent; `uninstall` ends it."""
-        hook.install(self._comms)
+    def install(self, is_meant: Callable[[], bool] | None = None) -> None:
+        """Host every widget of this process that is made from now on. Idempotent; `uninstall` ends it.
+
+        Args:
+            is_meant: asked on the thread that makes a widget whether this manager is to host it: for several managers
+                in one process, of which each has threads of its own. Default: every widget.
+        """
+        hook.install(self._comms, is_meant)
 
     def uninstall(self) -> None:
         """End `install`. Widgets that are hosted stay."""

@@ -1,8 +1,9 @@
 """WidgetModel: the Python mirror of the JavaScript model, for tests, simulations and front ends without a browser.
 
-It has the JavaScript names (`get set save_changes on off send widget_manager`) and the JavaScript rules: `set` is seen
-by `get` at once and fires `change:<key>`, then `change`, before it returns; equality is that of the page, where `true`
-is not `1`; `get` gives the stored object itself. What a page would hold as `undefined` and `null` is `None` here.
+It has the JavaScript names (`get set save_changes on off send changed widget_manager`) and the JavaScript rules: `set`
+is seen by `get` at once and fires `change:<key>`, then `change`, before it returns; equality is that of the page, where
+`true` is not `1`; `get` gives the stored object itself. What a page would hold as `undefined` and `null` is `None`
+here.
 
 Where the mirror and the first design's class differ (it sent on `set`, and called back with the value), `autosave`
 gives the former; the latter is the JavaScript class's own.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
 _log = logging.getLogger("rdit.model")
@@ -114,6 +116,7 @@ class WidgetModel:
         """Event to callbacks, each with its scope."""
         self._is_firing = False
         self._is_change_pending = False
+        self._changed: dict[str, Any] = {}
         self._warned: set[str] = set()
         self._held: list[tuple[Any, list[memoryview]]] | None = None
         """Custom messages that wait for `release_messages`; None: they do not wait."""
@@ -131,6 +134,13 @@ class WidgetModel:
     def state(self) -> dict[str, Any]:
         """The whole state, each value as `get` gives it."""
         return {key: self.get(key) for key in self._state}
+
+    @property
+    def changed(self) -> Mapping[str, Any] | None:
+        """What the last update changed, with all that listeners set meanwhile; as Backbone's models say it. None in the
+        profile `strict`, for AFM does not know it.
+        """
+        return MappingProxyType(self._changed) if self._profile == "compat" else None
 
     def set(self, key: str | Mapping[str, Any], value: Any = None) -> None:
         """Change a value here and now; it reaches Python with the next `save_changes`.
@@ -308,6 +318,8 @@ class WidgetModel:
             if key not in self._state or not same_value(self._state[key], value):
                 self._state[key] = value
                 changed.append(key)
+        # Bytes are told of behind what says how to read them: so it is in Jupyter, which modules were written for.
+        changed.sort(key=lambda key: isinstance(self._state[key], (bytes, bytearray, memoryview)))
         self._fire_changes(changed)
 
     def _remember(self, key: str, value: Any) -> None:
@@ -317,6 +329,9 @@ class WidgetModel:
             self._handed_out.pop(key, None)
 
     def _fire_changes(self, keys: Sequence[str]) -> None:
+        if not self._is_firing:
+            self._changed = {}
+        self._changed.update((key, self._state[key]) for key in keys)
         if not keys:
             return
         is_outermost = not self._is_firing

@@ -41,10 +41,12 @@ class WritePolicy:
     Attributes:
         two_way: False makes the whole widget read-only for pages. Two-way sync is one code path: a policy, no mode.
         writable: when given, only these names may be written (the general rules still hold).
+        messages: False refuses custom messages and commands of pages, whose handlers are the widget's own code.
     """
 
     two_way: bool = True
     writable: Collection[str] | None = None
+    messages: bool = True
 
     def refusal(self, name: str, facts: PropertyFacts) -> tuple[UpdateCode, str] | None:
         """Say why a property may not be written, as code and text without values, or None when it may."""

@@ -13,8 +13,10 @@ The adapter feeds frames in and drains frames out; it owns the socket, the clock
 a flush joins bytes that were encoded when the values were set.
 
 **The outbox is a set of slots**, never a list of changes: `_dirty` holds keys, and a `sync` that is cut reads the
-present values. So a slow reader costs what the state costs. How many frames may be under way is bounded by credit: the
-client acknowledges each, and a client that does not, without any progress of its transport, loses its connection.
+present values. So a slow reader costs what the state costs. What was set and taken back before it went out is kept, and
+goes first, within limits of its own (`outbox`): a *moment* is a `sync` that was cut early. How many frames may be under
+way is bounded by credit: the client acknowledges each, and a client that does not, without any progress of its
+transport, loses its connection.
 
 **Ack and changes.** A batch is acknowledged in a `sync` that is cut after the batch was applied, and a `sync` that is
 complete holds every slot that is dirty. So a client never sees the ack without the changes.
@@ -31,7 +33,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -39,7 +41,6 @@ import msgspec
 
 from ._transitions import ServerState, ServerStep, server_step
 from .access import Verdict
-from .base_server import SlotKey
 from .encoding import FORBIDDEN_KEYS, EncodedValue, encode
 from .errors import RemoteProtocolError
 from .events import BatchReceived, ConnectionEvent, FrameRefused, Reported
@@ -65,8 +66,10 @@ from .messages import (
     Welcome,
     WelcomeLimits,
 )
+from .outbox import Change as SlotChange
+from .outbox import Description, Moment, Outbox
 from .session import Session, Sessions
-from .slots import Slot
+from .slots import Slot, SlotKey
 
 _log = logging.getLogger("rdit")
 
@@ -129,17 +132,6 @@ class _SmallSync(msgspec.Struct, frozen=True, tag="sync", gc=False, omit_default
     rev: int
     ack: int
     changes: list[Change] = []
-
-
-class Description(NamedTuple):
-    """A widget as a page is told of it when it opens."""
-
-    inst: int
-    kind: str
-    esm: str | None
-    esm_url: str | None
-    slots: dict[str, Slot]
-    writable: list[str]
 
 
 class WidgetCore(Protocol):
@@ -298,7 +290,8 @@ class ServerConnection:
         self._known: dict[str, int] = {}
         """Inst of every widget that the peer knows, or is about to be told of."""
         self._opens: dict[str, None] = {}
-        self._dirty: dict[SlotKey, None] = {}
+        self._outbox = Outbox(limits, self._keep)
+        self._dirty = self._outbox.dirty
         self._closes: dict[tuple[str, int], None] = {}
         self._own_values: dict[SlotKey, _OwnValue] = {}
         """Large values that this peer sent on this connection and holds until they are acknowledged."""
@@ -443,11 +436,43 @@ class ServerConnection:
     # What the manager calls.
 
     def mark(self, key: SlotKey) -> None:
-        """A slot changed: its present value goes with the next `sync`. Call with the lock held, then `wake`."""
+        """The present value of a slot goes with the next `sync`. Call with the lock held, then `wake`."""
         if key[0] in self._known and key[0] not in self._opens:
-            if self._parts_left is not None:
-                self._dirty.pop(key, None)  # To the end, so that a `sync` in parts gets on.
-            self._dirty[key] = None
+            self._outbox.mark(key)
+
+    def change(self, changes: Sequence[SlotChange]) -> Sequence[SlotKey]:
+        """Slots are about to change: that goes with the next `sync`. Call with the lock held, before they do; then
+        `wake`.
+
+        Returns:
+            Slots of which a value was swallowed for it (see `outbox`).
+        """
+        widget_id = changes[0][0][0]
+        if len(changes) > 1:
+            changes = [one for one in changes if one[0][0] in self._known and one[0][0] not in self._opens]
+        elif widget_id not in self._known or widget_id in self._opens:
+            return ()
+        if self.state != "live":
+            # Nobody knows yet what the peer was told, in a connection before this one.
+            changes = [(key, None, value) for key, _, value in changes]
+        return self._outbox.change(changes, is_in_parts=self._parts_left is not None)
+
+    def change_one(self, key: SlotKey, before: EncodedValue, after: EncodedValue) -> Sequence[SlotKey]:
+        """`change` of one slot, for the many that come one by one."""
+        if self._parts_left is not None or self.state != "live":
+            return self.change([(key, before, after)])
+        if key[0] in self._known and key[0] not in self._opens:
+            return self._outbox.change_one(key, before, after)
+        return ()
+
+    def _keep(self, keys: Iterable[SlotKey]) -> Moment:
+        """What would go now if it could."""
+        opens: dict[str, Description] = {}
+        for widget_id in self._opens:
+            description = self._core.describe(widget_id)
+            opens[widget_id] = description._replace(slots=dict(description.slots))
+        self._opens.clear()
+        return Moment({key: self._core.slot(*key) for key in keys}, opens, self._core.revision)
 
     def mark_open(self, widget_id: str, inst: int) -> None:
         """A widget opened. Call with the lock held, then `wake`."""
@@ -460,12 +485,11 @@ class ServerConnection:
         inst = self._known.pop(widget_id, None)
         if inst is None:
             return
+        was_news = self._outbox.forget(widget_id)
         if widget_id in self._opens:
             del self._opens[widget_id]  # It never heard of it.
-        else:
+        elif not was_news:
             self._closes[widget_id, inst] = None
-        for key in [key for key in self._dirty if key[0] == widget_id]:
-            del self._dirty[key]
 
     def remember(self, batch: Batch) -> None:
         """Keep the large values of a batch that is about to be applied, so that they need not be sent back."""
@@ -620,7 +644,6 @@ class ServerConnection:
     def _owe_snapshot(self, session: Session) -> None:
         self._known = {id: inst for id, inst in self._core.instances().items() if session.shows(id)}
         self._opens = dict.fromkeys(self._known)
-        self._dirty.clear()
         self._live_due = True
 
     def _owe_delta(self, session: Session, rev: int) -> None:
@@ -699,6 +722,7 @@ class ServerConnection:
     def _is_due(self, session: Session) -> bool:
         return bool(
             self._dirty
+            or self._outbox.moments
             or self._ack_due
             or self._sent_ack != session.ack
             or self._opens
@@ -722,20 +746,47 @@ class ServerConnection:
         small = self._cut_small(session)
         if small is not None:
             return small
+        outbox = self._outbox
+        moment = outbox.moments[0] if outbox.moments else None
+        opens: dict[str, Any] = moment.opens if moment is not None else self._opens
+        owed: dict[SlotKey, Any] = moment.slots if moment is not None else self._dirty
         if self._parts_left is None:
-            self._parts_left = len(self._opens) + len(self._dirty) + _EXTRA_PARTS
+            self._parts_left = len(opens) + len(owed) + _EXTRA_PARTS
         room = self._limits.max_sync_bytes if self._parts_left > 0 else None
         values: list[tuple[Sequence[str | int], EncodedValue]] = []
-        opened, room = self._cut_opens(values, room)
-        changes, same, room = self._cut_changes(values, room, is_first=not opened)
-        more = bool(self._opens or self._dirty)
+        opened, room = self._cut_opens(opens, owed, values, room)
+        changes: list[Change] = []
+        same: list[Same] = []
+        if not opens:
+            changes, same, room = self._cut_changes(moment, values, room, is_first=not opened)
+        more = bool(opens or owed)
+        rev = moment.rev if moment is not None else self._core.revision
         self._frame += 1
         if more:
             self._parts_left -= 1
-            sync = Sync(self._frame, self._core.revision, more=True, open=opened, changes=changes, same=same)
+            if moment is not None:
+                moment.is_begun = True
+            sync = Sync(self._frame, rev, more=True, open=opened, changes=changes, same=same)
         else:
             self._parts_left = None
-            sync = self._cut_last(session, opened, changes, same, values, room)
+            live = list(self._known.items()) if self._live_due else None
+            sync = Sync(
+                self._frame,
+                rev,
+                self._sent_ack,
+                open=opened,
+                changes=changes,
+                same=same,
+                close=list(self._closes),
+                live=live,
+            )
+            self._closes.clear()
+            self._live_due = False
+            if moment is not None:
+                outbox.moment_told()
+            else:
+                outbox.all_told()
+                sync = self._cut_last(session, sync, values, room)
         frame = encode_frame(sync, values)
         self._unacked.append(_Sent(self._frame, len(frame), self._sent_reject, self._sent_n))
         self._unacked_bytes += len(frame)
@@ -748,6 +799,7 @@ class ServerConnection:
         if (
             self.state != "live"
             or self._parts_left is not None
+            or self._outbox.moments
             or self._opens
             or self._closes
             or self._live_due
@@ -767,7 +819,7 @@ class ServerConnection:
             if value.buffers or value.specials or size > self._limits.max_sync_bytes:
                 return None
             changes.append((widget_id, self._known[widget_id], name, msgspec.Raw(value.json), slot.rev))
-        self._dirty.clear()
+        self._outbox.all_told()
         self._ack_due = False
         self._sent_ack = session.ack
         self._frame += 1
@@ -777,14 +829,18 @@ class ServerConnection:
         return frame
 
     def _cut_opens(
-        self, values: list[tuple[Sequence[str | int], EncodedValue]], room: int | None
+        self,
+        opens: dict[str, Any],
+        owed: dict[SlotKey, Any],
+        values: list[tuple[Sequence[str | int], EncodedValue]],
+        room: int | None,
     ) -> tuple[list[OpenedWidget], int | None]:
         opened: list[OpenedWidget] = []
-        for widget_id in list(self._opens):
+        for widget_id in list(opens):
             if room is not None and opened and room <= 0:
                 break
-            del self._opens[widget_id]
-            inst, kind, esm, esm_url, slots, writable = self._core.describe(widget_id)
+            description: Description = opens.pop(widget_id) or self._core.describe(widget_id)
+            inst, kind, esm, esm_url, slots, writable = description
             props: dict[str, tuple[Any, int]] = {}
             index = len(opened)
             for name, slot in slots.items():
@@ -792,7 +848,7 @@ class ServerConnection:
                 size = value.size_bytes
                 if (room is not None and size > self._limits.max_sync_bytes) or name in FORBIDDEN_KEYS:
                     # Too large for a part with others, or no name to have a path through: it follows as a change.
-                    self._dirty[widget_id, name] = None
+                    owed.setdefault((widget_id, name), slot if owed is not self._dirty else None)
                     self._parts_left = (self._parts_left or 0) + 1
                     continue
                 props[name] = (msgspec.Raw(value.json), slot.rev)
@@ -806,23 +862,26 @@ class ServerConnection:
         return opened, room
 
     def _cut_changes(
-        self, values: list[tuple[Sequence[str | int], EncodedValue]], room: int | None, *, is_first: bool
+        self,
+        moment: Moment | None,
+        values: list[tuple[Sequence[str | int], EncodedValue]],
+        room: int | None,
+        *,
+        is_first: bool,
     ) -> tuple[list[Change], list[Same], int | None]:
         changes: list[Change] = []
         same: list[Same] = []
-        if self._opens:
-            return changes, same, room
-        for key in list(self._dirty):
-            slot = self._core.slot(*key)
+        for key in list(self._dirty if moment is None else moment.slots):
+            slot = self._core.slot(*key) if moment is None else moment.slots[key]
             own = self._own_values.get(key)
             if own is not None and own.seq > self._sent_ack and own.value == slot.value:
-                del self._dirty[key]
+                self._taken(moment, key)
                 same.append((key[0], self._known[key[0]], key[1], own.seq, own.op, slot.rev))
                 continue
             size = slot.value.size_bytes + _OP_BYTES
             if room is not None and (changes or not is_first) and size > room:
                 break
-            del self._dirty[key]
+            self._taken(moment, key)
             if slot.value.buffers or slot.value.specials:
                 values.append((("changes", len(changes), 3), slot.value))
             changes.append((key[0], self._known[key[0]], key[1], msgspec.Raw(slot.value.json), slot.rev))
@@ -830,18 +889,20 @@ class ServerConnection:
                 room -= size
         return changes, same, room
 
+    def _taken(self, moment: Moment | None, key: SlotKey) -> None:
+        if moment is not None:
+            del moment.slots[key]
+        else:
+            self._outbox.in_parts[key] = self._dirty.pop(key)
+
     def _cut_last(
         self,
         session: Session,
-        opened: list[OpenedWidget],
-        changes: list[Change],
-        same: list[Same],
+        sync: Sync,
         values: list[tuple[Sequence[str | int], EncodedValue]],
         room: int | None,
     ) -> Sync:
-        close = list(self._closes)
-        self._closes.clear()
-        live = list(self._known.items()) if self._live_due else None
+        """Acknowledge, now that nothing is owed that was done before."""
         rejects: list[Reject] = []
         for number, reject in session.rejects_after(self._sent_reject):
             rejects.append(reject)
@@ -867,22 +928,10 @@ class ServerConnection:
             self._sent_n = one.n
             if room is not None:
                 room -= one.size_bytes
-        self._live_due = self._ack_due = False
+        self._ack_due = False
         self._sent_ack = session.ack
         self._own_values = {key: own for key, own in self._own_values.items() if own.seq > session.ack}
-        return Sync(
-            self._frame,
-            self._core.revision,
-            session.ack,
-            open=opened,
-            changes=changes,
-            same=same,
-            close=close,
-            live=live,
-            msgs=messages,
-            rejects=rejects,
-            lost_msgs=lost_n,
-        )
+        return msgspec.structs.replace(sync, ack=session.ack, msgs=messages, rejects=rejects, lost_msgs=lost_n)
 
     # The end. With the lock held.
 
@@ -907,7 +956,7 @@ class ServerConnection:
             self._sessions.detach(session, now_s)
         self._known.clear()
         self._opens.clear()
-        self._dirty.clear()
+        self._outbox.clear()
         self._closes.clear()
         self._own_values.clear()
         self._owed_s = None

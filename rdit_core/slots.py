@@ -13,6 +13,9 @@ import msgspec
 
 from .encoding import EncodedValue
 
+SlotKey = tuple[str, str]
+"""Widget id and property, as a peer names them."""
+
 
 class Slot(msgspec.Struct):
     """The latest encoded value of a property, and the revision that it came with."""

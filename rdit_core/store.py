@@ -21,23 +21,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
-
-import msgspec
 
 from .base_server import BaseServerConnection
 from .encoding import EncodedValue, encode
 from .errors import LimitReached, UnknownWidget, UnserializableValue
-from .events import HostEvent, ValueRounded, ValueSkipped, WidgetOpened
+from .events import ChangesSwallowed, HostEvent, ValueRounded, ValueSkipped, WidgetOpened
 from .hosted import HostedWidget
 from .layouts import Layouts
 from .limits import VALUE_DEPTH, Limits
 from .messages import MAX_COUNT
+from .outbox import Description
 from .references import is_bare, mentions_widgets
-from .server import Description, ServerConnection
+from .server import ServerConnection
 from .session import Session, Sessions
-from .slots import Revisions, Slot
+from .slots import Revisions, Slot, SlotKey
 from .subscriptions import Subscriptions
 from .writes import Writes
 
@@ -217,19 +216,23 @@ class Store:
                 if type(shown) is int and abs(shown) > MAX_COUNT:
                     self._rounded(hosted, name)
         woken: dict[AnyConnection, None] = {}
-        changed = False
+        lost: Sequence[SlotKey] = ()
         with self.lock:
-            for name, value in encoded.items():
-                slot = hosted.slots.get(name)
-                if slot is not None and slot.value == value:
-                    continue
+            changed = {
+                name: value
+                for name, value in encoded.items()
+                if (slot := hosted.slots.get(name)) is None or slot.value != value
+            }
+            if changed and self.connections:
+                lost = self._tell(hosted, changed, woken)
+            for name, value in changed.items():
                 hosted.slots[name] = Slot(value, self.revisions.next())
-                changed = True
-                self._mark(hosted, name, woken)
         self._wake(woken)
+        if lost:
+            self._swallowed(lost)
         if hosted.has_strayed:
             self._look_after_strays(hosted)
-        return changed
+        return bool(changed)
 
     def commit_one(self, hosted: HostedWidget, name: str, value: Any) -> None:
         """`commit` of one property, for the many that come one by one."""
@@ -241,14 +244,24 @@ class Store:
             self._skipped(hosted, name, error)
             return
         woken: dict[AnyConnection, None] = {}
+        lost: Sequence[SlotKey] = ()
         with self.lock:
             slot = hosted.slots.get(name)
             if slot is not None and slot.value == encoded:
                 return
+            if slot is None or len(hosted.ids) != 1:
+                lost = self._tell(hosted, {name: encoded}, woken)
+            else:
+                origin, key = self.writes.origin, (hosted.ids[0], name)
+                for connection in self.connections.values():
+                    if origin is None or connection is not origin[0] or key != origin[1]:
+                        woken[connection] = None
+                        if swallowed := connection.change_one(key, slot.value, encoded):
+                            lost = [*lost, *swallowed]
             hosted.slots[name] = Slot(encoded, self.revisions.next())
-            if self.connections:
-                self._mark(hosted, name, woken)
         self._wake(woken)
+        if lost:
+            self._swallowed(lost)
         if hosted.has_strayed:
             self._look_after_strays(hosted)
         if type(value) is int and abs(value) > MAX_COUNT:
@@ -300,7 +313,11 @@ class Store:
             woken: dict[AnyConnection, None] = {}
             with self.lock:
                 hosted.esm_rev = self.revisions.next()
-                self._mark(hosted, ESM, woken)
+                for connection in self.connections.values():
+                    name = self._esm_name if isinstance(connection, ServerConnection) else ESM
+                    for widget_id in hosted.ids:
+                        connection.mark((widget_id, name))
+                    woken[connection] = None
             self._wake(woken)
 
     def _rounded(self, hosted: HostedWidget, name: str) -> None:
@@ -308,6 +325,14 @@ class Store:
             hosted.rounded.add(name)
             _log.warning("%s.%s is beyond 2**53 - 1: pages round it", hosted.comm.comm_id, name)
             self.emit(ValueRounded(hosted.comm.comm_id, name))
+
+    def _swallowed(self, keys: Iterable[SlotKey]) -> None:
+        for widget_id, name in keys:
+            hosted = self.all_hosted.get(widget_id)
+            if hosted is not None and name not in hosted.swallowed:
+                hosted.swallowed.add(name)
+                _log.warning("%s.%s changes to and fro faster than a page reads: it misses some", widget_id, name)
+                self.emit(ChangesSwallowed(widget_id, name))
 
     def _skipped(self, hosted: HostedWidget, name: str, error: UnserializableValue) -> None:
         _log.warning("value of %s.%s skipped: %s", hosted.comm.comm_id, name, error)
@@ -330,19 +355,30 @@ class Store:
                     woken[session.connection] = None
         self._wake(woken)
 
-    def _mark(self, hosted: HostedWidget, name: str, woken: dict[AnyConnection, None]) -> None:
-        """A slot changed. With the lock held."""
-        origin = self.writes.origin
-        for widget_id in hosted.ids:
-            key = (widget_id, name)
-            for connection in self.connections.values():
-                if origin is not None and connection is origin[0] and key == origin[1]:
-                    continue
-                if name == ESM and isinstance(connection, ServerConnection):
-                    connection.mark((widget_id, self._esm_name))
-                else:
-                    connection.mark(key)
-                woken[connection] = None
+    def _tell(
+        self, hosted: HostedWidget, changes: Mapping[str, EncodedValue], woken: dict[AnyConnection, None]
+    ) -> Sequence[SlotKey]:
+        """Slots are about to change: all connections are owed that. Returns the slots of which that swallowed a value.
+        With the lock held.
+        """
+        slots, origin = hosted.slots, self.writes.origin
+        told = [
+            ((widget_id, name), slot.value if (slot := slots.get(name)) is not None else None, value)
+            for widget_id in hosted.ids
+            for name, value in changes.items()
+        ]
+        lost: list[SlotKey] = []
+        if not told:
+            return lost  # It has no id yet: nobody waits for its first state.
+        for connection in self.connections.values():
+            if origin is None or connection is not origin[0]:
+                lost.extend(connection.change(told))
+            elif others := [change for change in told if change[0] != origin[1]]:
+                lost.extend(connection.change(others))
+            else:
+                continue
+            woken[connection] = None
+        return lost
 
     def _wake(self, connections: Mapping[AnyConnection, None]) -> None:
         """Have connections send what they were marked with; while a batch is applied, together with its ack."""
@@ -401,15 +437,12 @@ class Store:
         # New code is no slot of its own: it is large, and every page imports it once.
         return slot or Slot(encode(hosted.esm if property == ESM else hosted.esm_url), hosted.esm_rev)
 
-    def slot_value(self, widget_id: str, property: str) -> bytes | None:
-        """The present value of a slot as base mode has it."""
+    def find_slot(self, widget_id: str, property: str) -> Slot | None:
+        """A slot, if there is one."""
         hosted = self.all_hosted.get(widget_id)
         if hosted is None:
             return None  # A page may write to an id that nothing has, and is corrected as any other.
-        if property == ESM:
-            return msgspec.json.encode(hosted.esm)
-        slot = hosted.slots.get(property)
-        return slot.value.base if slot is not None else None
+        return self.slot(widget_id, property) if property == ESM else hosted.slots.get(property)
 
     def closed_since(self, rev: int) -> list[tuple[str, int]] | None:
         """Widget id and inst of what closed after a revision; None when that is not remembered."""

@@ -23,13 +23,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
-from .base_server import BaseServerConnection, SlotKey
+from .base_server import BaseServerConnection
 from .errors import UpdateCode, WriteRefused
 from .events import HandlerFailed, HostEvent, ObserverFailed, WriteWasRefused
 from .hosted import HostedWidget
 from .invoke import Commands
 from .messages import BadOp, MsgOp, Op, Reject, SetOp
 from .session import Session
+from .slots import SlotKey
 
 _log = logging.getLogger("rdit")
 
@@ -164,12 +165,19 @@ class Writes:
         if origin is not None:
             thread.origin = origin, (widget_id, name)
         try:
-            failed = hosted.write(widget_id, name, value, self._core.widget)
+            failed = hosted.write(widget_id, name, value, self._find)
             self._look_again(hosted, name)
             return failed
         finally:
             thread.origin, thread.is_applying, thread.target, thread.committed = outer
             self._widget_id.reset(token)
+
+    def _find(self, widget_id: str) -> Any:
+        """What a reference in a value that is being written means: a widget that its page may see, or None."""
+        session = self.session
+        if session is not None and session.may_see is not None and not session.may_see(widget_id):
+            return None
+        return self._core.widget(widget_id)
 
     def _look_again(self, hosted: HostedWidget, name: str) -> None:
         committed = self.thread.committed
@@ -212,7 +220,7 @@ class Writes:
         token = self._widget_id.set(widget_id)
         thread.group = (hosted, names)
         try:
-            return hosted.write_together(widget_id, values, self._core.widget)
+            return hosted.write_together(widget_id, values, self._find)
         finally:
             thread.group = None
             for name in names:
@@ -337,6 +345,9 @@ class _Run:
     def _message(self, index: int, op: MsgOp) -> None:
         hosted = self._find(index, op)
         if hosted is None:
+            return
+        if not hosted.policy.messages:
+            self._refuse(index, op, "read_only", "", f"Widget {op.widget_id} takes no messages from pages")
             return
         for error in self._writes.message(hosted, op):
             if not isinstance(error, Exception):

@@ -18,7 +18,7 @@ class ModuleStore:
         self._previous: dict[str, bytes] = {}
 
     def url(self, esm: str) -> str:
-        """Keep a module and say where it can be had.
+        """Keep a module and say where it can be had: an address relative to the application's own.
 
         A module that is itself named by a URL (anywidget allows `_esm = "https://..."`) stays where it is; whether the
         page may load it is for the page's content security policy to say.
@@ -29,7 +29,7 @@ class ModuleStore:
         name = hashlib.sha256(content).hexdigest()
         with self._lock:
             self._present[name] = content
-        return f"/esm/{name}.js"
+        return f"esm/{name}.js"
 
     def find(self, name: str) -> bytes | None:
         """The module with this hash (64 hex digits), or None."""

@@ -34,7 +34,7 @@ from .tracebacks import is_own, is_standard_library
 
 KNOCK: Final = getattr(signal, "SIGURG", signal.SIGINT)
 _KNOCK_EVERY_S: Final = 0.02
-_ONE_SIGNAL_S: Final = 0.3
+ONE_SIGNAL_S: Final = 0.3
 """Two signals to end within this time are one."""
 _ASYNCIO: Final = "/asyncio/"
 _WAITING: Final = frozenset({"select", "_poll"})
@@ -99,7 +99,7 @@ class Interrupts:
             nonlocal told, told_s
             heard[way] += 1
             if lock.acquire(blocking=False):
-                is_news = heard[way] > told and time.monotonic() - told_s > _ONE_SIGNAL_S
+                is_news = heard[way] > told and time.monotonic() - told_s > ONE_SIGNAL_S
                 told = max(told, heard[way])
                 if is_news:
                     told_s = time.monotonic()

@@ -20,8 +20,9 @@ between two statements.
 is logged; it is interrupted, the thread comes back, lets go of the old namespace, tasks and widgets, and runs the
 script anew.
 
-Not proud of: IPython allows one shell per process, so there is one kernel per process; and a script that catches
-`KeyboardInterrupt` and goes on cannot be stopped from here.
+Not proud of: much of what a script sees belongs to the process, so there is one kernel per process unless all of them
+say that they share it (see `process`); and a script that catches `KeyboardInterrupt` and goes on cannot be stopped from
+here.
 """
 
 from __future__ import annotations
@@ -31,23 +32,28 @@ import gc
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
-from rdit_core import Limits, WidgetManager
+from rdit_core import Limits, WidgetManager, WritePolicy
 from rdit_core.events import HandlerFailed, ObserverFailed, WidgetClosed
 
 from .esm import ModuleStore
+from .executions import Execution, Executions
 from .interrupts import Interrupts
 from .log import Event, EventLog, Kind
 from .loop import KernelLoop
 from .notices import Notices
 from .output import Output
 from .owners import Owners
-from .process import close_figures, taken_over
+from .process import Tenant, close_figures, taken_over
 from .run import Run
-from .script import Script
+from .script import MAIN, Program, Script
 from .shell import ScriptShell
 from .streams import flush_streams, log_held, write_to_terminal
+
+_STOP_AGAIN_S: Final = 0.5
+"""User code that has not stopped after so long is interrupted again."""
 
 State = Literal["running", "idle"]
 
@@ -55,26 +61,44 @@ State = Literal["running", "idle"]
 class Kernel:
     """Runs scripts, hosts their widgets, logs what happens.
 
-    `run`, `reset`, `submit`, `soon`, `interrupt`, `stop`, `tell`, `tell_error` and `encode` may be called from any
-    thread.
+    `run`, `execute`, `reset`, `submit`, `soon`, `interrupt`, `stop`, `tell`, `tell_error` and `encode` may be called
+    from any thread.
     """
 
-    def __init__(self, *, limits: Limits | None = None, log: EventLog | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        log: EventLog | None = None,
+        policy: WritePolicy | None = None,
+        shares_process: bool = False,
+    ) -> None:
+        """Make one that serves nobody yet.
+
+        Args:
+            limits: of its widgets and their pages.
+            log: where its events go.
+            policy: what pages may write.
+            shares_process: whether it serves beside others, each in a thread of its own (see `process`).
+        """
+        self._shares_process = shares_process
         self._owners = Owners(lambda: self.manager.applying)
         self.modules = ModuleStore()
         """Widget code, by content hash."""
         self.manager = WidgetManager(
-            ids=self._owners.next_widget_id, limits=limits or Limits(), esm_url=self.modules.url
+            ids=self._owners.next_widget_id, limits=limits or Limits(), esm_url=self.modules.url, policy=policy
         )
         """Hosts the widgets that user code makes."""
         self.log = log or EventLog()
         """What happened."""
         self._output = Output(self.log, self.manager, self.modules, self._owners)
+        self._executions = Executions()
         self._notices = Notices()
         self._loop = KernelLoop(self._owners.here, self._output.error, self._user_code)
         self._interrupts = Interrupts(lambda: self._is_open, lambda: self._is_idle, self._loop.cancel_statement)
         self._jobs: deque[Callable[[], None]] = deque()
         self._soon: deque[Callable[[], None]] = deque()
+        self._has_begun = False
         self._has_failed = False
         self._is_open = False
         self._is_idle = True
@@ -97,6 +121,11 @@ class Kernel:
         return "running" if self._is_running or self._jobs else "idle"
 
     @property
+    def has_begun(self) -> bool:
+        """Whether it is, or was, served, or has at least been given something to do."""
+        return self._has_begun
+
+    @property
     def is_stopping(self) -> bool:
         """Whether the kernel was told to end."""
         return self._is_stopping
@@ -110,8 +139,27 @@ class Kernel:
         """Run a script in a fresh namespace, after whatever was asked for before. Returns at once."""
         self.submit(lambda: self._run(script))
 
+    def execute(self, code: str, key: str | None = None) -> Execution:
+        """Run code in the namespace of the last run, after whatever was asked for before. Returns at once.
+
+        It is logged as further statements, and `done`; to pages whose stream has ended all of it goes as output.
+
+        Args:
+            code: statements, as in a script.
+            key: by which the sender may ask again: what has this key already does not run twice.
+        """
+        execution, is_new = self._executions.open(key, 0 if self.log.is_empty else self.log.last_id)
+        if is_new:
+            self.submit(lambda: self._execute(code, execution))
+        return execution
+
+    def find_execution(self, key: str) -> Execution | None:
+        """The execution that was asked for with a key, if it was lately."""
+        return self._executions.find(key)
+
     def submit(self, job: Callable[[], None]) -> None:
         """Have a job done in the kernel's thread, after whatever was asked for before. It must not raise."""
+        self._has_begun = True
         self._jobs.append(job)
         self._loop.wake()
 
@@ -216,7 +264,11 @@ class Kernel:
         """End the thread that `start` made, and wait for it."""
         self.stop()
         if self._thread is not None:
-            self._thread.join()
+            while self._thread.is_alive():
+                self._thread.join(_STOP_AGAIN_S)
+                if self._thread.is_alive():
+                    # A script that caught the interrupt and went on.
+                    self.stop()
             self._thread = None
         self._loop.close()
 
@@ -227,6 +279,7 @@ class Kernel:
             handle_signals: whether Ctrl-C and SIGTERM stop the kernel. Only on the main thread.
             on_ready: called when the process belongs to the kernel, before the first job.
         """
+        self._has_begun = True
         on_stop = self.stop if handle_signals else None
         with self._interrupts.attached(on_stop), self._hosting():
             if on_ready is not None:
@@ -264,7 +317,8 @@ class Kernel:
     def _hosting(self) -> Iterator[None]:
         """Take over the process, host the widgets that are made, and hear from the manager."""
         manager = self.manager
-        with taken_over(self._output, self._owners, self._interrupts.raise_if_wanted) as self._shell:
+        tenant = Tenant(self._output, self._owners, self._interrupts.raise_if_wanted, is_alone=not self._shares_process)
+        with taken_over(tenant) as self._shell:
             unsubscribe = [
                 manager.on("pending", self._schedule_apply),
                 manager.on("closed", self._on_closed),
@@ -272,10 +326,13 @@ class Kernel:
                 manager.on("handler_failed", self._on_observer_failed),
                 *self._notices.listen(manager),
             ]
-            manager.install()
+            manager.install((lambda: tenant.is_speaking) if self._shares_process else None)
             try:
                 yield
             finally:
+                if self._shares_process:
+                    # The process goes on without this kernel, and keeps nothing of it.
+                    self._clear()
                 manager.uninstall()
                 for off in unsubscribe:
                     off()
@@ -298,18 +355,40 @@ class Kernel:
             self._has_failed = True
         else:
             self._let_go_of_run()
-            assert self._shell is not None, "made by serve_forever"
-            self._last_run = Run(
-                script,
-                program,
-                shell=self._shell,
-                loop=self._loop,
-                output=self._output,
-                owners=self._owners,
-                user_code=self._user_code,
-            )
+            self._last_run = self._new_run(script, program)
             self._has_failed = not self._last_run.execute(self._is_over, self._settle)
         self._output.add("done", None, status="error" if self._has_failed else "ok")
+
+    def _execute(self, code: str, execution: Execution) -> None:
+        try:
+            if self._is_over():
+                return
+            if self._last_run is None:
+                self._last_run = self._new_run(Script(Path(MAIN)), Program(None, ()))
+            run = self._last_run
+            try:
+                statements = run.read(code)
+            except (SyntaxError, ValueError) as error:
+                self._output.error(error.with_traceback(None), None)
+                is_good = False
+            else:
+                is_good = run.execute(self._is_over, self._settle, statements)
+            self._output.add("done", None, status="ok" if is_good else "error")
+        finally:
+            execution.is_over = True
+            self.log.wake()
+
+    def _new_run(self, script: Script, program: Program) -> Run:
+        assert self._shell is not None, "made by serve_forever"
+        return Run(
+            script,
+            program,
+            shell=self._shell,
+            loop=self._loop,
+            output=self._output,
+            owners=self._owners,
+            user_code=self._user_code,
+        )
 
     def _let_go_of_run(self) -> None:
         run, self._last_run = self._last_run, None

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _NAME: Final = r"[A-Za-z_$][\w$]*"
+_NEEDED: Final = re.compile(r'^(?:import|export)\b(?:[^;"]*?\bfrom)?\s*"\./(\w+\.js)";$', re.MULTILINE)
 _IMPORT: Final = re.compile(r'^import\s+(?:\{([^}]*)\}\s*from\s*)?"\./(\w+)\.js";$', re.MULTILINE)
 _REEXPORT: Final = re.compile(r'^export\s*\{([^}]*)\}\s*from\s*"\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT_LIST: Final = re.compile(r"^export\s*\{([^}]*)\};$", re.MULTILINE)
@@ -38,40 +39,49 @@ def link(modules: Mapping[str, str], entry: str) -> str:
         LinkError: a module is missing, imports itself over others, or has an import or export of a shape that is not
             known here.
     """
-    joined: dict[str, str] = {}
+    return "".join(_wrapped(name, text) for name, text in in_order(modules, entry).items())
+
+
+def in_order(modules: Mapping[str, str], entry: str) -> dict[str, str]:
+    """A module and all that it imports, each after what it imports itself.
+
+    Args:
+        modules: text by file name; at least those that are needed.
+        entry: name of the one that is wanted.
+
+    Raises:
+        LinkError: a module is missing, or imports itself over others.
+    """
+    found: dict[str, str] = {}
     entered: list[str] = []
 
     def enter(name: str) -> None:
-        if name in joined:
+        if name in found:
             return
         if name in entered:
             raise LinkError(f"modules import each other: {' -> '.join([*entered, name])}")
         if name not in modules:
             raise LinkError(f"{entered[-1] if entered else 'the page'} needs {name}, which is not there")
         entered.append(name)
-        text, needed = _wrapped(name, modules[name])
-        for other in needed:
+        for other in _NEEDED.findall(modules[name]):
             enter(other)
-        joined[entered.pop()] = text
+        found[entered.pop()] = modules[name]
 
     enter(entry)
-    return "".join(joined.values())
+    return found
 
 
-def _wrapped(name: str, text: str) -> tuple[str, list[str]]:
-    """A module as a function that was called, and the modules that it needs."""
-    needed: list[str] = []
+def _wrapped(name: str, text: str) -> str:
+    """A module as a function that was called."""
     exports: dict[str, str] = {}
 
     def take_import(found: re.Match[str]) -> str:
-        needed.append(f"{found[2]}.js")
         names = _names(found[1] or "")
         taken = ", ".join(one if one == local else f"{one}: {local}" for one, local in names)
         # As many lines as before, so that a line can be told from the file's.
         return f"const {{ {taken} }} = {_variable(found[2])};" + "\n" * found[0].count("\n")
 
     def take_reexport(found: re.Match[str]) -> str:
-        needed.append(f"{found[2]}.js")
         exports.update((public, f"{_variable(found[2])}.{one}") for one, public in _names(found[1]))
         return "\n" * found[0].count("\n")
 
@@ -91,7 +101,7 @@ def _wrapped(name: str, text: str) -> tuple[str, list[str]]:
         raise LinkError(f"{name}: not a shape that can be joined: {other[0]}")
     given = ", ".join(public if public == one else f"{public}: {one}" for public, one in exports.items())
     variable = _variable(name.removesuffix(".js"))
-    return f"// {name}\nconst {variable} = (() => {{\n{body}\nreturn {{ {given} }};\n}})();\n", needed
+    return f"// {name}\nconst {variable} = (() => {{\n{body}\nreturn {{ {given} }};\n}})();\n"
 
 
 def _names(text: str) -> list[tuple[str, str]]:

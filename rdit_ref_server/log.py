@@ -14,9 +14,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-Kind = Literal["statement", "stream", "display", "error", "widget", "done", "reset"]
+Kind = Literal["statement", "stream", "display", "update", "clear", "error", "widget", "done", "reset"]
 
-KINDS: Final[tuple[Kind, ...]] = ("statement", "stream", "display", "error", "widget", "done", "reset")
+KINDS: Final[tuple[Kind, ...]] = (
+    "statement",
+    "stream",
+    "display",
+    "update",
+    "clear",
+    "error",
+    "widget",
+    "done",
+    "reset",
+)
 
 MAX_EVENTS: Final = 100_000
 """Kept in the log; beyond, the oldest output goes."""
@@ -76,13 +86,39 @@ class EventLog:
         return self._last_id
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever logged."""
+        return self._last_id < self._first_id
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing follows."""
+        return self._is_closed
+
+    @property
     def is_done(self) -> bool:
         """Whether the current run ended; also true for a log that is closed."""
         return self._is_done or self._is_closed
 
-    def append(self, kind: Kind, statement: int | None, **fields: Any) -> Event:
-        """Add an event and wake the listeners. `fields` belong to the log afterwards."""
+    def append(
+        self,
+        kind: Kind,
+        statement: int | None,
+        instead_of: tuple[int, Callable[[Event], bool]] | None = None,
+        /,
+        **fields: Any,
+    ) -> Event:
+        """Add an event and wake the listeners. `fields` belong to the log afterwards.
+
+        Args:
+            kind: of the event.
+            statement: it belongs to.
+            instead_of: an id, and what says of an event with a higher one whether it is forgotten.
+            fields: what else the kind has.
+        """
         with self._lock:
+            if instead_of is not None:
+                self._forget(*instead_of)
             self._last_id += 1
             event = Event(self._last_id, kind, statement, fields, _OVERHEAD_BYTES + _size_of(fields))
             self._events.append(event)
@@ -108,6 +144,10 @@ class EventLog:
             self._is_done = False
             return self.append("reset", None, **fields)
 
+    def wake(self) -> None:
+        """Have readers look again."""
+        self._wake()
+
     def close(self) -> None:
         """Let everybody who reads come to an end: nothing follows."""
         with self._lock:
@@ -124,14 +164,7 @@ class EventLog:
         with self._lock:
             if after and not self._first_id <= after <= self._last_id:
                 return [Event(0, "reset", None), *_merged(self._events)], self.is_done
-            low, high = 0, len(self._events)
-            while low < high:
-                middle = (low + high) // 2
-                if self._events[middle].id <= after:
-                    low = middle + 1
-                else:
-                    high = middle
-            return _merged(self._events[low:]), self.is_done
+            return _merged(self._events[self._place_after(after) :]), self.is_done
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Have `listener` called after each event, on the thread that appended it; it must not block.
@@ -155,9 +188,27 @@ class EventLog:
         for listener in listeners:
             listener()
 
+    def _place_after(self, after: int) -> int:
+        """Where the first event is whose id is higher."""
+        low, high = 0, len(self._events)
+        while low < high:
+            middle = (low + high) // 2
+            if self._events[middle].id <= after:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _forget(self, after: int, is_gone: Callable[[Event], bool]) -> None:
+        place = self._place_after(after)
+        suspects = self._events[place:]
+        self._events[place:] = [event for event in suspects if not is_gone(event)]
+        if len(self._events) < place + len(suspects):
+            self._size_bytes -= sum(event.size_bytes for event in suspects if is_gone(event))
+
     def _make_room(self) -> None:
         # Down to nine tenths at once, so that a full log is not searched again for every event.
-        for kinds in (("stream",), ("stream", "display", "error", "widget")):
+        for kinds in (("stream",), ("stream", "display", "update", "error", "widget")):
             spare_events = len(self._events) - self._max_events * 9 // 10
             spare_bytes = self._size_bytes - self._max_bytes * 9 // 10
             if spare_events > 0 or spare_bytes > 0:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 
 from rdit_core import WidgetManager
-from rdit_core.events import FrontEndFailed, MessageDropped, ValueRounded, ValueSkipped
+from rdit_core.events import ChangesSwallowed, FrontEndFailed, MessageDropped, ValueRounded, ValueSkipped
 
 from .streams import write_to_terminal
 
@@ -31,6 +31,7 @@ class Notices:
             manager.on("unserializable_value", self._on_value_skipped),
             manager.on("value_rounded", self._on_value_rounded),
             manager.on("message_dropped", self._on_message_dropped),
+            manager.on("changes_swallowed", self._on_changes_swallowed),
         ]
 
     def forget(self, widget_id: str) -> None:
@@ -59,6 +60,12 @@ class Notices:
         sys.stderr.write(
             f"rdit: property {event.property!r} of widget {event.widget_id} has a value without a JSON form "
             f"({event.reason}); pages keep the one before\n"
+        )
+
+    def _on_changes_swallowed(self, event: ChangesSwallowed) -> None:
+        sys.stderr.write(
+            f"rdit: property {event.property!r} of widget {event.widget_id} is set and set back faster than a page "
+            "reads, which misses some of it\n"
         )
 
     def _on_message_dropped(self, event: MessageDropped) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +32,9 @@ _NOT_HOSTED: Final = (
     "This is a classic Jupyter widget: it brings no ES module of its own (_esm), so it can be shown in Jupyter only."
 )
 _CLOSED: Final = "This widget was closed."
+
+_SHOWN: Final = frozenset({"stream", "display", "update", "error", "widget", "clear"})
+"""What a statement shows."""
 
 
 class Output:
@@ -58,6 +61,12 @@ class Output:
         self._resets_waiting = 0
         self._changed: list[str] = []
         """Names of the files because of which a reset waits."""
+        self._displayed: dict[str, dict[int | None, int]] = {}
+        """Display id to the statements that show it, and to the last update there (0: none yet)."""
+        self._clearing: set[int | None] = set()
+        """Statements that are to be cleared when they show something."""
+        self._cleared: dict[int | None, int] = {}
+        """Statement to an id before which nothing of it can be cleared any more."""
         self._reset_is_output = False
         """Whether streams had ended when a reset was asked for, so that pages must hear of it over their sockets."""
 
@@ -67,21 +76,72 @@ class Output:
         """Log text of `stdout` or `stderr`."""
         self.add("stream", owner, name=name, text=clean_text(text))
 
-    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Log a MIME bundle, as the calling thread's. Both are JSON-clean."""
+    def show(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str | None = None) -> None:
+        """Log a MIME bundle, as the calling thread's. Both are JSON-clean.
+
+        Args:
+            data: MIME type to value.
+            metadata: of these values.
+            display_id: under which `update` finds it.
+        """
         owner = self._owners.here()
         flush_streams()
-        reference = data.get(WIDGET_MIME)
-        if not isinstance(reference, dict):
-            self.add("display", owner, data=data, metadata=metadata)
-            return
-        widget_id = str(reference.get("model_id"))
-        if self._manager.is_displayable(widget_id):
-            self._owners.show(widget_id, owner)
-            self.add("widget", owner, widget_id=widget_id)
+        widget_id = self._displayable(data)
+        kind: Kind = "display" if widget_id is None else "widget"
+        fields: dict[str, Any] = {} if display_id is None else {"display_id": display_id}
+        if widget_id is None:
+            fields |= {"data": _without_reference(data), "metadata": metadata}
         else:
-            text = str(data.get("text/plain", ""))
-            self.add("display", owner, data={"text/plain": f"{text}\n{_NOT_HOSTED}".lstrip()}, metadata={})
+            self._owners.show(widget_id, owner)
+            fields["widget_id"] = widget_id
+        self.add(kind, owner, **fields)
+
+    def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Log that another bundle stands in the place of what was displayed under an id. A late reader gets the last
+        of such updates only. What nobody displayed is not updated; a widget is shown besides.
+        """
+        if self._displayable(data) is not None:
+            self.show(data, metadata, display_id)
+            return
+        flush_streams()
+        fields = {"display_id": display_id, "data": _without_reference(data), "metadata": metadata}
+        with self._lock:
+            for owner, last_id in list(self._displayed.get(display_id, {}).items()):
+
+                def is_superseded(event: Event, last_id: int = last_id) -> bool:
+                    return event.id == last_id
+
+                event = self._add("update", owner, fields, (last_id - 1, is_superseded) if last_id else None)
+                if event is not None:
+                    self._displayed[display_id][owner] = event.id
+        self._send_outgoing()
+
+    def clear(self, *, wait: bool) -> None:
+        """Log that what the calling thread's statement showed is to be seen no more. A late reader does not get it.
+
+        Args:
+            wait: for the next thing that this statement shows.
+        """
+        owner = self._owners.here()
+        flush_streams()
+        with self._lock:
+            if wait:
+                self._clearing.add(owner)
+            else:
+                self._clear(owner, wait=False)
+        self._send_outgoing()
+
+    def _clear(self, owner: int | None, *, wait: bool) -> None:
+        """Call with the lock held, then `_send_outgoing`."""
+        self._clearing.discard(owner)
+        for owners in self._displayed.values():
+            owners.pop(owner, None)
+
+        def is_cleared(event: Event) -> bool:
+            return event.statement == owner and event.kind in _SHOWN
+
+        self._add("clear", owner, {"wait": wait}, (self._cleared.get(owner, 0), is_cleared))
+        self._cleared[owner] = self._log.last_id - 1
 
     def error(self, error: BaseException, owner: int | None) -> None:
         """Log an error, and show it to the terminal."""
@@ -96,13 +156,34 @@ class Output:
     def add(self, kind: Kind, owner: int | None, /, **fields: Any) -> None:
         """Log an event, unless a reset waits."""
         with self._lock:
-            if self._resets_waiting:
-                return
-            is_live = self._log.is_done
-            event = self._log.append(kind, owner, **fields)
-            if is_live:
-                self._outgoing.append(event)
+            if owner in self._clearing and kind in _SHOWN:
+                self._clear(owner, wait=True)
+            if "display_id" in fields:
+                self._displayed.setdefault(fields["display_id"], {}).setdefault(owner, 0)
+            self._add(kind, owner, fields)
         self._send_outgoing()
+
+    def _displayable(self, data: dict[str, Any]) -> str | None:
+        """The id of the widget that a bundle refers to, if pages can show it."""
+        reference = data.get(WIDGET_MIME)
+        widget_id = str(reference.get("model_id")) if isinstance(reference, dict) else None
+        return widget_id if widget_id is not None and self._manager.is_displayable(widget_id) else None
+
+    def _add(
+        self,
+        kind: Kind,
+        owner: int | None,
+        fields: dict[str, Any],
+        instead_of: tuple[int, Callable[[Event], bool]] | None = None,
+    ) -> Event | None:
+        """Call with the lock held, then `_send_outgoing`."""
+        if self._resets_waiting:
+            return None
+        is_live = self._log.is_done
+        event = self._log.append(kind, owner, instead_of, **fields)
+        if is_live:
+            self._outgoing.append(event)
+        return event
 
     # Runs and resets.
 
@@ -141,6 +222,9 @@ class Output:
         is_output = self._log.is_done or self._reset_is_output
         self._reset_is_output = False
         changed, self._changed = self._changed, []
+        self._displayed.clear()
+        self._clearing.clear()
+        self._cleared.clear()
         event = self._log.begin_again(**({"changed": changed} if changed else {}))
         self._modules.begin_again()
         if is_output:
@@ -181,3 +265,11 @@ class Output:
                     self._manager.send_output(event.id, self.encode(event, esm_text=False)[1])
             finally:
                 self._drain.release()
+
+
+def _without_reference(data: dict[str, Any]) -> dict[str, Any]:
+    """A bundle as it is, or what there is to say of a widget that cannot be shown."""
+    if not isinstance(data.get(WIDGET_MIME), dict):
+        return data
+    text = str(data.get("text/plain", ""))
+    return {"text/plain": f"{text}\n{_NOT_HOSTED}".lstrip()}

@@ -1,7 +1,8 @@
 """Whose output is it?
 
 Every event belongs to a top-level statement. While an update is applied, and in tasks that were started then
-(`manager.applying`), it is the statement that shows the widget; at any other time and in any other thread it is the
+(`manager.applying`), it is the statement that shows the widget. In a thread it is the statement that started it; when
+that was in an earlier run there is none any more, and what it prints is later output. At any other time it is the
 current statement, or the last one.
 
 A widget that no statement shows belongs to the one that made it, after which it is also named.
@@ -10,6 +11,7 @@ A widget that no statement shows belongs to the one that made it, after which it
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -31,6 +33,11 @@ class Owners:
         """The current statement, or the last one; None before the first."""
         self._applying = applying
         self._lock = threading.RLock()
+        self._run = 0
+        self._started_in: weakref.WeakKeyDictionary[threading.Thread, tuple[int, int | None]] = (
+            weakref.WeakKeyDictionary()
+        )
+        """The run and the statement that started a thread."""
         self._ordinals: dict[int, int] = {}
         self._opened_in: dict[str, int | None] = {}
         self._shown_in: dict[str, int | None] = {}
@@ -41,7 +48,17 @@ class Owners:
         widget_id = self._applying()
         if widget_id is not None:
             return self.of_widget(widget_id)
-        return self.statement
+        started_in = self._started_in.get(threading.current_thread())
+        if started_in is None:
+            return self.statement
+        run, statement = started_in
+        return statement if run == self._run else None
+
+    def thread_starts(self, thread: threading.Thread) -> None:
+        """The calling thread starts another, which belongs to the same statement."""
+        parent = self._started_in.get(threading.current_thread())
+        run = self._run if parent is None else parent[0]
+        self._started_in[thread] = (run, self.here())
 
     def of_widget(self, widget_id: str) -> int | None:
         """The statement that a widget belongs to."""
@@ -80,6 +97,7 @@ class Owners:
     def clear(self) -> None:
         """Forget a run: its statements and its widgets."""
         with self._lock:
+            self._run += 1
             self.statement = None
             self._ordinals.clear()
             self._opened_in.clear()

@@ -10,17 +10,23 @@ The run ends with its last statement; its namespace stays, for handlers and task
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import itertools
+import linecache
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from .loop import KernelLoop
 from .output import Output
 from .owners import Owners
 from .process import become_main
-from .script import Program, Script, Statement
+from .script import Program, Script, Statement, parse
 from .shell import ScriptShell, clean_text
 from .streams import flush_streams
+
+_numbers: Final = itertools.count(1)
+"""Of texts of code; all kernels of a process share the cache of source lines."""
 
 
 class Run:
@@ -49,6 +55,8 @@ class Run:
     ) -> None:
         self._script = script
         self._statements = program.statements
+        self._count = len(program.statements)
+        self._texts: list[str] = []
         self._module = script.new_module(program)
         self._shell = shell
         self._loop = loop
@@ -61,16 +69,35 @@ class Run:
         """The script's globals."""
         return self._module.__dict__
 
-    def execute(self, is_over: Callable[[], bool], between: Callable[[], None]) -> bool:
+    def read(self, code: str) -> Sequence[Statement]:
+        """Parse code that is to go on where the script ended. Its statements are counted on.
+
+        Raises:
+            SyntaxError, ValueError: as for a script.
+        """
+        filename = f"<code {next(_numbers)}>"
+        self._texts.append(filename)
+        # For tracebacks and `inspect.getsource`; without a modification time it is never looked for on the disk.
+        linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+        statements = parse(code, filename).statements
+        first, self._count = self._count, self._count + len(statements)
+        return [replace(statement, index=first + statement.index) for statement in statements]
+
+    def execute(
+        self,
+        is_over: Callable[[], bool],
+        between: Callable[[], None],
+        statements: Sequence[Statement] | None = None,
+    ) -> bool:
         """Run the statements. Gives whether all of them ended well.
 
         Args:
             is_over: asked before each statement whether the run is to end there.
             between: called before each statement. What it raises ends the run.
+            statements: of `read`; default: the script's.
         """
         become_main(self._script, self._module)
-        self._shell.use_module(self._module)
-        for statement in self._statements:
+        for statement in self._statements if statements is None else statements:
             if is_over():
                 return False
             try:
@@ -98,6 +125,8 @@ class Run:
         exit.
         """
         self._module.__dict__.clear()
+        for filename in self._texts:
+            linecache.cache.pop(filename, None)
 
     def _execute(self, statement: Statement) -> None:
         with self._user_code():

@@ -20,7 +20,7 @@ import types
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 
 MAIN = "__main__"
@@ -60,6 +60,25 @@ class Script:
     path: Path
     """As the user gave it; `sys.argv[0]` is spelled so."""
     arguments: tuple[str, ...] = ()
+    spec: ModuleSpec | None = None
+    """How the import system knows it, when it is run as a module (`of_module`)."""
+
+    @classmethod
+    def of_module(cls, name: str, arguments: tuple[str, ...] = ()) -> Script:
+        """Find a module, as `python -m name` does: of a package, its `__main__`. Parent packages are imported.
+
+        Raises:
+            ImportError: there is no such module, or it is no Python source; and whatever a parent package raises.
+        """
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{name}.{MAIN}")
+            name = f"{name}.{MAIN}"
+        if spec is None:
+            raise ModuleNotFoundError(f"no module named {name}", name=name)
+        if not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
+            raise ImportError(f"{name} is not a file of Python source", name=name)
+        return cls(Path(spec.origin), arguments, spec)
 
     @property
     def filename(self) -> str:
@@ -73,7 +92,11 @@ class Script:
 
     @property
     def directory(self) -> str:
-        """What `sys.path[0]` is while the script runs: the directory in which the file really is."""
+        """What `sys.path[0]` is while the script runs: the directory in which the file really is, and for a module the
+        one in which the process runs.
+        """
+        if self.spec is not None:
+            return os.getcwd()  # noqa: PTH109 - a text, as `python -m` has it
         return str(Path(self.filename).resolve().parent)
 
     def load(self) -> Program:
@@ -102,6 +125,9 @@ class Script:
             __builtins__=__import__("builtins"),
             __loader__=SourceFileLoader(MAIN, self.filename),
         )
+        if self.spec is not None:
+            # For relative imports.
+            module.__dict__.update(__spec__=self.spec, __package__=self.spec.parent)
         return module
 
 

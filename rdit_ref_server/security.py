@@ -9,9 +9,13 @@ request proves by its token that no browser made it by itself; then the token. A
 send it along with requests of any page, and to every port of a host.
 
 The token comes in one of four ways: `GET /?token=...`, which sets the cookie and redirects, so that it does not stay in
-the address; the cookie, which has the port in its name because cookies know no ports; `Authorization: Bearer`; or,
+the address; the cookie, which has the port in its name because cookies know no ports, and for its path the prefix under
+which the browser sees us; `Authorization: Bearer`; or,
 since a browser cannot set headers on a WebSocket, an offered subprotocol `rdit.token.<base64url of the token>`, which
 is never chosen. It is never logged, and no refusal says how wrong it was.
+
+Rules may change while the server runs (a token that expires): the gate asks for the present ones at each request, and
+leaves in the scope what asks again (`RECHECK`), for what stays open longer than a request does.
 """
 
 from __future__ import annotations
@@ -22,15 +26,14 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rdit_core import Verdict, check_host, check_origin, check_token, origin_of
+from rdit_core import Verdict, WritePolicy, check_host, check_origin, check_token, origin_of
 
 from .server_log import tell
 
@@ -43,6 +46,11 @@ SUBPROTOCOL: Final = "rdit.base"
 TOKEN_SUBPROTOCOL: Final = "rdit.token."
 VERDICT: Final = "rdit.verdict"
 """Where the gate leaves its verdict in the scope."""
+RECHECK: Final = "rdit.recheck"
+"""Where it leaves a `Recheck`."""
+
+READ_ONLY: Final = WritePolicy(two_way=False, messages=False)
+"""For the kernel of a server whose visitors may see only."""
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -88,11 +96,22 @@ class AccessRules:
     """Where a forwarder shows this server, if there is one: another name or port, perhaps with TLS."""
     allows_eval: bool = False
     """Whether code in the page may make code out of text (`eval`, `new Function`), as some plotting libraries do."""
+    allows_code: bool = False
+    """Whether visitors may send code to run (`/api/execute`)."""
+    read_only: bool = False
+    """Whether visitors may see only. The kernel must be made with the `READ_ONLY` policy."""
+    framed_by: frozenset[str] = frozenset()
+    """Origins whose pages may show ours in a frame, besides our own."""
+    recheck_s: float = 60.0
+    """How often it is asked whether who has a WebSocket open may still be here, in seconds."""
 
     def __post_init__(self) -> None:
+        if self.allows_code and self.read_only:
+            raise ValueError("visitors who may see only cannot send code")
         if self.token is not None and not is_token(self.token):
             raise ValueError("a token must be 8 to 256 characters of A-Z a-z 0-9 . _ ~ -")
-        for origin in (*self.allowed_origins, *([] if self.public_origin is None else [self.public_origin])):
+        public = [] if self.public_origin is None else [self.public_origin]
+        for origin in (*self.allowed_origins, *self.framed_by, *public):
             if origin_of(origin) is None:
                 raise ValueError(f"expected an origin such as http://localhost:3000, got {origin!r}")
 
@@ -107,6 +126,9 @@ class AccessRules:
         names: Iterable[str] = (),
         public_origin: str | None = None,
         allows_eval: bool = False,
+        allows_code: bool = False,
+        read_only: bool = False,
+        framed_by: Iterable[str] = (),
     ) -> AccessRules:
         """Rules of a server that listens at an address.
 
@@ -118,6 +140,10 @@ class AccessRules:
             names: further host names to answer to.
             public_origin: where a forwarder shows the server; it answers to that name too, and its pages are its own.
             allows_eval: whether code in the page may make code out of text.
+            allows_code: whether visitors may send code to run.
+            read_only: whether visitors may see only.
+            framed_by: origins whose pages may show ours in a frame. On another site than ours they also need a token
+                that is no cookie: browsers send ours to its own site only.
         """
         bracketed = (f"[{name}]" if ":" in name and not name.startswith("[") else name for name in (host, *names))
         hosts = {f"{name.lower()}:{port}" for name in (*LOOPBACK_NAMES, *bracketed)}
@@ -126,7 +152,17 @@ class AccessRules:
             hosts |= {name.removesuffix(":80") for name in hosts}
         if public_origin is not None:
             hosts.add(_host_of(public_origin))
-        return cls(frozenset(hosts), token, frozenset(allowed_origins), port, public_origin, allows_eval)
+        return cls(
+            frozenset(hosts),
+            token,
+            frozenset(allowed_origins),
+            port,
+            public_origin,
+            allows_eval,
+            allows_code,
+            read_only,
+            frozenset(framed_by),
+        )
 
     @property
     def cookie(self) -> str:
@@ -144,16 +180,33 @@ class AccessRules:
         return str(self.public_origin).partition(":")[0].lower() if is_public else "http"
 
 
+class Recheck(NamedTuple):
+    """How to ask again about a request that was let in."""
+
+    judge: Callable[[], Verdict]
+    """The verdict of the present rules on it."""
+    every_s: float
+
+
+RulesNow = AccessRules | Callable[[], AccessRules]
+"""Rules, or what gives those that hold now; called at each request, on the server's loop."""
+
+
+def present(rules: RulesNow) -> AccessRules:
+    """The rules that hold now."""
+    return rules if isinstance(rules, AccessRules) else rules()
+
+
 class Gate:
     """The middleware. Let nothing reach `app` without a verdict that allows it, but for `HEALTH`.
 
     Args:
         app: what it guards.
-        rules: of the server.
+        rules: of the server, or what gives those that hold now.
         on_refusal: told the code of each refusal.
     """
 
-    def __init__(self, app: ASGIApp, rules: AccessRules, on_refusal: Callable[[str], None] = lambda code: None) -> None:
+    def __init__(self, app: ASGIApp, rules: RulesNow, on_refusal: Callable[[str], None] = lambda code: None) -> None:
         self._app = app
         self._rules = rules
         self._on_refusal = on_refusal
@@ -162,9 +215,15 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        request = _Asking(scope, self._rules)
+        if scope["type"] == "websocket":
+            # Some versions of uvicorn hand the header over as it is.
+            offered = [one.strip() for line in scope.get("subprotocols", ()) for one in line.split(",")]
+            scope = {**scope, "subprotocols": offered}
+        rules = present(self._rules)
+        request = _Asking(scope, rules)
         host_verdict = request.check_host()
-        security = security_headers(request.host if host_verdict.allowed else None, self._rules)
+        security = security_headers(request.host if host_verdict.allowed else None, rules)
+        scope = {**scope, RECHECK: Recheck(lambda: _Asking(scope, present(self._rules)).judge(), rules.recheck_s)}
         verdict = request.check_origin() if host_verdict.allowed else host_verdict
         if scope["type"] == "websocket":
             verdict = request.check_token() if verdict.allowed else verdict
@@ -176,7 +235,7 @@ class Gate:
             if response is not None:
                 await response(scope, receive, send)
                 return
-            if scope["path"].removeprefix(scope.get("root_path", "")) == HEALTH:
+            if route_path(scope) == HEALTH:
                 await self._app(scope, receive, send)
                 return
             verdict = request.check_token()
@@ -222,11 +281,17 @@ class _Asking:
         self.host = hosts[0].lower() if len(hosts) == 1 else None
         self._origins = self._headers.getlist("origin")
 
+    def judge(self) -> Verdict:
+        """All three in their order."""
+        verdict = self.check_host()
+        verdict = self.check_origin() if verdict.allowed else verdict
+        return self.check_token() if verdict.allowed else verdict
+
     def check_host(self) -> Verdict:
         return check_host(self.host, self._rules.hosts)
 
     def check_origin(self) -> Verdict:
-        if not self._origins and (self._is_safe() or self._has_explicit_token()):
+        if not self._origins and (self._is_safe() or self._is_of_our_page() or self._has_explicit_token()):
             return Verdict(True)
         return check_origin(self._origins, self._rules.origins)
 
@@ -262,7 +327,7 @@ class _Asking:
 
     def token_in_address(self) -> Response | None:
         """`GET /?token=...`: take the token out of the address and into the cookie."""
-        if self._scope["method"] != "GET" or self._scope["path"] != "/" or self._rules.token is None:
+        if self._scope["method"] != "GET" or route_path(self._scope) != "/" or self._rules.token is None:
             return None
         given = parse_qs(self._scope.get("query_string", b"").decode("latin-1")).get("token")
         if given is None:
@@ -270,13 +335,15 @@ class _Asking:
         verdict = check_token(given[0] if len(given) == 1 else None, self._rules.token)
         if not verdict.allowed:
             return _refusal(verdict, 401, as_page=self.wants_page())
-        response = RedirectResponse("/", status_code=303)
+        # Both are relative to the address that the browser asked for, which nobody else knows behind a proxy that takes
+        # a prefix off: a cookie without a path holds for the address's directory (RFC 6265, 5.1.4).
+        response = RedirectResponse("./", status_code=303)
         response.set_cookie(
             self._rules.cookie,
             self._rules.token,
             httponly=True,
             samesite="strict",
-            path="/",
+            path=None,
             secure=self._rules.scheme_at(self.host) == "https",
         )
         return response
@@ -286,7 +353,20 @@ class _Asking:
         return self._scope["method"] == "GET" and "text/html" in self._headers.get("accept", "")
 
     def _is_safe(self) -> bool:
-        return self._scope["type"] == "http" and self._scope["method"] in _SAFE_METHODS
+        return self._scope["type"] == "http" and self._scope["method"] in _SAFE_METHODS and not self._is_bringing_code()
+
+    def _is_bringing_code(self) -> bool:
+        """Whether a GET is to run code. Any page on another port of this host could ask for that with an image, and
+        the cookie would go along.
+        """
+        return "code" in parse_qs(self._scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+
+    def _is_of_our_page(self) -> bool:
+        """Whether a browser says that a page of this very origin asks: an `EventSource` sends no `Origin` there, and no
+        page can set this header.
+        """
+        is_get = self._scope["type"] == "http" and self._scope["method"] == "GET"
+        return is_get and self._headers.getlist("sec-fetch-site") == ["same-origin"]
 
     def _has_explicit_token(self) -> bool:
         """Whether the right token came in a way that no browser takes by itself."""
@@ -296,11 +376,12 @@ class _Asking:
     def _tokens(self) -> Iterator[str]:
         yield from self._explicit_tokens()
         # Not the standard library's parser: it gives up at the first cookie that is odd, and any other server on this
-        # host may have set one.
+        # host may have set one. Nor one that makes a dict: another server of ours, mounted above, has the same name.
         for header in self._headers.getlist("cookie"):
-            token = cookie_parser(header).get(self._rules.cookie)
-            if token is not None:
-                yield token
+            for cookie in header.split(";"):
+                name, _, token = cookie.strip().partition("=")
+                if name == self._rules.cookie:
+                    yield token
 
     def _explicit_tokens(self) -> Iterator[str]:
         for header in self._headers.getlist("authorization"):
@@ -310,6 +391,13 @@ class _Asking:
         for protocol in self._scope.get("subprotocols", ()):
             if protocol.startswith(TOKEN_SUBPROTOCOL):
                 yield _from_base64url(protocol.removeprefix(TOKEN_SUBPROTOCOL))
+
+
+def route_path(scope: Scope) -> str:
+    """The path of a request below the address at which the application is mounted."""
+    root: str = scope.get("root_path", "")
+    path: str = scope["path"]
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def security_headers(host: str | None, rules: AccessRules) -> Mapping[str, str]:
@@ -323,12 +411,13 @@ def security_headers(host: str | None, rules: AccessRules) -> Mapping[str, str]:
     if host is not None and host in rules.hosts:
         # In some versions of WebKit 'self' does not cover a WebSocket to the same place.
         connect += f" {'wss' if rules.scheme_at(host) == 'https' else 'ws'}://{host}"
+    ancestors = " ".join(["'self'", *sorted(rules.framed_by)])
     evaluation = "'unsafe-eval'" if rules.allows_eval else "'wasm-unsafe-eval'"
     return {
         "content-security-policy": (
             f"default-src 'none'; script-src 'self' {evaluation}; style-src 'self' 'unsafe-inline'; "
             f"img-src 'self' data: blob:; font-src 'self' data:; worker-src blob:; connect-src {connect}; "
-            "base-uri 'none'; frame-ancestors 'self'"
+            f"base-uri 'none'; frame-ancestors {ancestors}"
         ),
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",

@@ -17,10 +17,10 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
+from IPython.core.display_functions import DisplayHandle
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.formatters import DisplayFormatter
@@ -33,19 +33,42 @@ INLINE_BACKEND: Final = "module://matplotlib_inline.backend_inline"
 _MAX_DEPTH: Final = 200
 """Deeper nesting than this in a MIME bundle is cut off."""
 
-Show = Callable[[dict[str, Any], dict[str, Any]], None]
-"""Takes a MIME bundle and its metadata, both JSON-clean."""
-ShowError = Callable[[BaseException], None]
+
+class Publishing(Protocol):
+    """Where the shell shows things: called on the thread that shows. Bundles and their metadata are JSON-clean."""
+
+    def show(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str | None) -> None:
+        """Show a MIME bundle, under an id by which it can be updated, if it has one."""
+
+    def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Show another bundle in the place of what has this id."""
+
+    def clear(self, *, wait: bool) -> None:
+        """Show no more what the statement showed, now or when something else comes."""
+
+    def show_error(self, error: BaseException) -> None:
+        """Show that making a representation raised."""
 
 
 class _Publisher(DisplayPublisher):
     """Where `display()` ends."""
 
-    def publish(self, data: dict[str, Any], metadata: dict[str, Any] | None = None, *_: Any, **__: Any) -> None:
-        cast(ScriptShell, self.shell).show(data, metadata or {})
+    def publish(
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        *_: Any,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **__: Any,
+    ) -> None:
+        display_id = (transient or {}).get("display_id")
+        cast(ScriptShell, self.shell).show(
+            data, metadata or {}, None if display_id is None else clean_text(str(display_id)), update=update
+        )
 
     def clear_output(self, wait: bool = False) -> None:
-        """Do nothing: what was shown stays in the log."""
+        cast(ScriptShell, self.shell).publishing.clear(wait=bool(wait))
 
 
 class _Hook(DisplayHook):
@@ -61,17 +84,15 @@ class ScriptShell(InteractiveShell):
     displayhook_class = Type(_Hook)
     display_pub_class = Type(_Publisher)
 
-    _show: Show
-    _show_error: ShowError
+    publishing: Publishing
     _directory: tempfile.TemporaryDirectory[str]
 
     @classmethod
-    def open(cls, show: Show, show_error: ShowError) -> ScriptShell:
+    def open(cls, publishing: Publishing) -> ScriptShell:
         """Make the process's shell.
 
         Args:
-            show: called for everything that is displayed, on the thread that displays.
-            show_error: called when making a representation raises.
+            publishing: told of everything that is displayed.
 
         Raises:
             RuntimeError: the process has an IPython shell already.
@@ -92,8 +113,7 @@ class ScriptShell(InteractiveShell):
             directory.cleanup()
             raise
         shell._directory = directory
-        shell._show = show
-        shell._show_error = show_error
+        shell.publishing = publishing
         # matplotlib-inline does so too, but for the first shell of a process only.
         pictures = cast(DisplayFormatter, shell.display_formatter).formatters["image/png"]
         pictures.for_type_by_name("matplotlib.figure", "Figure", _draw)
@@ -112,14 +132,21 @@ class ScriptShell(InteractiveShell):
         self.user_module = module
         self.user_ns = module.__dict__
 
-    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+    def show(
+        self, data: dict[str, Any], metadata: dict[str, Any], display_id: str | None = None, *, update: bool = False
+    ) -> None:
         """Hand on a MIME bundle."""
-        if data:
-            self._show(json_clean(data), json_clean(metadata))
+        if not data:
+            return
+        if update and display_id is not None:
+            self.publishing.update(display_id, json_clean(data), json_clean(metadata))
+        else:
+            self.publishing.show(json_clean(data), json_clean(metadata), display_id)
 
     def show_value(self, value: object) -> None:
-        """Display a value unless it is None. Runs the value's own representation methods."""
-        if value is None:
+        """Display a value unless it is None or a handle. Runs the value's own representation methods."""
+        if value is None or isinstance(value, DisplayHandle):
+            # A handle is what `display(..., display_id=...)` gives, which has shown what it had to show.
             return
         data, metadata = cast(DisplayFormatter, self.display_formatter).format(value)
         self.show(data, metadata)
@@ -148,7 +175,7 @@ class ScriptShell(InteractiveShell):
         """Hand on an exception that IPython caught, as in a `_repr_html_`."""
         error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
         if isinstance(error, BaseException):
-            self._show_error(error)
+            self.publishing.show_error(error)
 
     def showsyntaxerror(self, *_: Any, **__: Any) -> None:
         """Hand on a syntax error that IPython caught, as in a magic."""

@@ -1,45 +1,119 @@
-"""The event stream: `GET /api/execute`.
+"""The event stream: `/api/execute`.
 
-A page asks for what it has not seen (`?after=ID`, or `Last-Event-ID`, which a browser sends by itself when it
+A page asks for what it has not seen (`GET`, `?after=ID`, or `Last-Event-ID`, which a browser sends by itself when it
 reconnects) and gets it from the log, then what happens, until the run is done. Then the stream ends: one that stayed
 open would take one of the six connections that a browser has per host. What handlers print later comes over the
 WebSocket.
+
+Where the rules allow it a request may bring code, which goes on where the script ended: `GET ?code=` for an
+`EventSource`, `POST {"code"}` for long code and for everybody else. The stream then has what happens from there on, and
+ends when that code is done. A reader whose stream broke off says which event it saw last, and gets the rest: nothing
+runs twice for it. One that saw no event at all may have chosen a `key`, by which the same code is known again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import anyio
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from .executions import Execution
 from .kernel import Kernel
 from .log import Event
+from .security import RECHECK
 
 KEEP_ALIVE_S: Final = 15.0
 """After so much silence an event stream has a comment in it."""
 
+MAX_CODE_BYTES: Final = 4 * 1024 * 1024
+"""Of a request that brings code."""
 
-async def respond(request: Request, kernel: Kernel) -> Response:
+_KEY: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+
+
+class _Code(msgspec.Struct):
+    code: str
+    key: str | None = None
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.response = JSONResponse({"code": code, "message": message}, status_code=status)
+
+
+async def respond(request: Request, kernel: Kernel, *, allows_code: bool = False) -> Response:
     """Answer a request for the event stream."""
-    after = request.query_params.get("after") or request.headers.get("last-event-id") or "0"
-    if not (after.isascii() and after.isdigit() and len(after) <= 15):
-        return JSONResponse({"code": "bad_request", "message": "expected after=<id of an event>"}, status_code=400)
-    esm = request.query_params.get("esm", "text")
+    try:
+        return await _respond(request, kernel, allows_code)
+    except _Refused as refused:
+        return refused.response
+
+
+async def _respond(request: Request, kernel: Kernel, allows_code: bool) -> Response:
+    query = request.query_params
+    given = query.get("after") or request.headers.get("last-event-id")
+    if given is not None and not (given.isascii() and given.isdigit() and len(given) <= 15):
+        raise _Refused(400, "bad_request", "expected after=<id of an event>")
+    esm = query.get("esm", "text")
     if esm not in ("text", "url"):
-        return JSONResponse({"code": "bad_request", "message": "expected esm=text or esm=url"}, status_code=400)
-    stream = event_stream(kernel, int(after), esm_text=esm == "text")
+        raise _Refused(400, "bad_request", "expected esm=text or esm=url")
+    asked = await _code_of(request)
+    if asked.code is not None and not allows_code:
+        raise _Refused(403, "forbidden", "This server runs no code but its script's; `rdit serve --allow-code` does.")
+    if asked.key is not None and not _KEY.fullmatch(asked.key):
+        raise _Refused(400, "bad_request", "expected a key of 1 to 128 characters A-Z a-z 0-9 _ . : -")
+    execution = kernel.find_execution(asked.key) if asked.key is not None else None
+    if asked.code is not None and execution is None and (given is None or request.method == "POST"):
+        execution = kernel.execute(asked.code, asked.key)
+    after = int(given) if given is not None else 0 if execution is None else execution.after
+    recheck = request.scope.get(RECHECK)
+    stream = event_stream(
+        kernel,
+        after,
+        esm_text=esm == "text",
+        execution=execution,
+        may_read=(lambda: recheck.judge().allowed) if recheck is not None else lambda: True,
+    )
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
+class _Asked(msgspec.Struct):
+    code: str | None
+    key: str | None
+
+
+async def _code_of(request: Request) -> _Asked:
+    if request.method != "POST":
+        return _Asked(request.query_params.get("code"), request.query_params.get("key"))
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_CODE_BYTES:
+            raise _Refused(413, "too_large", f"expected at most {MAX_CODE_BYTES} bytes of code")
+    try:
+        given = msgspec.json.decode(body, type=_Code)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise _Refused(400, "bad_request", 'expected {"code": "...", "key": "..."}; the key may be left out') from None
+    return _Asked(given.code, given.key)
+
+
 async def event_stream(
-    kernel: Kernel, after: int, *, esm_text: bool, keep_alive_s: float = KEEP_ALIVE_S
+    kernel: Kernel,
+    after: int,
+    *,
+    esm_text: bool,
+    execution: Execution | None = None,
+    keep_alive_s: float = KEEP_ALIVE_S,
+    may_read: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[bytes]:
     """Give events as server-sent events, one or a comment at a time, until the run they belong to is done.
 
@@ -47,7 +121,9 @@ async def event_stream(
         kernel: whose log is read.
         after: id of the last event that the reader has.
         esm_text: whether widgets come with the text of their module.
+        execution: code that was sent; the stream ends with it, and not with the run.
         keep_alive_s: after how much silence a comment is sent, so that nobody between us thinks we are gone.
+        may_read: asked before each look at the log; the stream ends when the answer is no.
     """
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
@@ -58,14 +134,19 @@ async def event_stream(
 
     unsubscribe = kernel.log.subscribe(wake)
     try:
-        while True:
+        if execution is not None and after:
+            # An id without an event: a reader that breaks off before the first one comes back to this place.
+            yield b"id: %d\n\n" % after
+        while may_read():
             news.clear()
+            # Asked before the log is read: what is over has logged all.
+            is_over = execution.is_over if execution is not None else None
             events, is_done = kernel.log.read(after)
             for event in events:
                 # A widget may be large, and encoding it must not hold up everybody else.
                 yield await run_in_threadpool(_encode, kernel, event, esm_text)
                 after = event.id
-            if is_done:
+            if is_over or (is_done and execution is None) or kernel.log.is_closed:
                 return
             with anyio.move_on_after(keep_alive_s) as silence:
                 await news.wait()

@@ -1,8 +1,9 @@
 """`sys.stdout` and `sys.stderr` of a script: text goes on to the real stream and into the event log.
 
-To the real stream it goes at once. For the log it is gathered as a terminal would show it: by line, or at `flush()`, so
-that `print` makes one event and not two. What is held belongs to one owner (a statement); text of another owner sends
-it off first.
+To the real stream it goes at once. For the log it is gathered as Python's own streams do for a terminal: by line, which
+a carriage return ends too, or at `flush()`, so that `print` makes one event and not two. What is held belongs to one
+owner (a statement); text of another owner sends it off first, and so does text on the other stream, for both are shown
+in the order in which they were written.
 
 A thread that is no user's (the web server's) writes to the real stream alone, inside `terminal_only`.
 """
@@ -15,7 +16,9 @@ import io
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Any, Final, TextIO
+from typing import IO, Any, Final, Generic, TextIO, TypeVar
+
+Owner = TypeVar("Owner")
 
 _HELD_CHARACTERS: Final = 16_384
 """A line longer than this is sent off unfinished."""
@@ -41,16 +44,18 @@ def terminal_only() -> Iterator[None]:
         _thread.is_ours = before
 
 
-class LogStream(io.TextIOBase):
+class LogStream(io.TextIOBase, Generic[Owner]):
     """A text stream that writes twice."""
 
     def __init__(
         self,
         name: str,
         real: TextIO | None,
-        owner: Callable[[], int | None],
-        emit: Callable[[int | None, str, str], None],
+        owner: Callable[[], Owner | None],
+        emit: Callable[[Owner | None, str, str], None],
         after_write: Callable[[], None] = lambda: None,
+        *,
+        after: LogStream[Owner] | None = None,
     ) -> None:
         """Make a stream.
 
@@ -60,6 +65,7 @@ class LogStream(io.TextIOBase):
             owner: gives the statement on whose behalf the calling thread writes.
             emit: takes owner, name and text; called on the thread that writes, never with nothing.
             after_write: called at the end of each write; may raise, as an interrupt does.
+            after: the other stream of a pair; their texts keep their order.
         """
         super().__init__()
         self._name = name
@@ -67,9 +73,12 @@ class LogStream(io.TextIOBase):
         self._owner = owner
         self._emit = emit
         self._after_write = after_write
-        self._lock = threading.RLock()
+        self._other = after
+        self._lock: threading.RLock = threading.RLock() if after is None else after._lock
+        if after is not None:
+            after._other = self
         self._held = ""
-        self._held_owner: int | None = None
+        self._held_owner: Owner | None = None
         self._buffer = _Buffer(self)
 
     @property
@@ -116,11 +125,13 @@ class LogStream(io.TextIOBase):
             return len(text)
         owner = self._owner()
         with self._lock:
+            if self._other is not None and self._other._held:
+                self._other._send_off()
             if self._held and self._held_owner != owner:
                 self._send_off()
             self._held += text
             self._held_owner = owner
-            if "\n" in text or len(self._held) > _HELD_CHARACTERS:
+            if "\n" in text or "\r" in text or len(self._held) > _HELD_CHARACTERS:
                 self._send_off()
         self._after_write()
         return len(text)
@@ -168,7 +179,7 @@ class LogStream(io.TextIOBase):
 class _Buffer(io.RawIOBase):
     """`sys.stdout.buffer`: bytes become text of the stream above."""
 
-    def __init__(self, stream: LogStream) -> None:
+    def __init__(self, stream: LogStream[Any]) -> None:
         super().__init__()
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")

@@ -4,7 +4,8 @@ The subprotocol that the page offers says which protocol the connection speaks: 
 one reads frames and feeds them in, the other sends what the connection wants sent. The second drains only when
 everything before is sent, so a page that reads slowly is owed present values and never a backlog. Deadlines are a timer
 of the loop's, which goes off also while a peer that does not read holds the second task up. A frame that is no message
-gets its `error` from the core; whether the socket is to be closed is for the core to say.
+gets its `error` from the core; whether the socket is to be closed is for the core to say, with one exception: who may
+come can change, so it is asked again from time to time, and who may not any more loses the socket.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rdit_core import BaseServerConnection, LimitReached, RditError, Verdict, WidgetManager
-from rdit_core.server import CLOSE_CODES
+from rdit_core.server import CLOSE_CODES, Closing
 from rdit_core.store import AnyConnection
 
 from .counters import Counters
-from .security import SUBPROTOCOL, VERDICT
+from .security import RECHECK, SUBPROTOCOL, VERDICT, Recheck
 from .server_log import tell
 
 V1_SUBPROTOCOL: Final = "rdit.v1"
@@ -40,6 +41,8 @@ _LARGE_FRAME: Final = 1024 * 1024
 
 _COLLECT_S: Final = 1.0
 """How long after the end of a connection with large frames their memory is freed."""
+_TURN_S: Final = 0.01
+"""How long one socket's frames may keep the server's loop before it is the others' turn."""
 
 _CLOSE_GRACE_S: Final = 1.0
 """How long a close waits for the frames before it to leave; a peer that does not read must not hold it up."""
@@ -62,7 +65,7 @@ async def serve(
         counters: where frames are counted.
         is_stopping: whether the server is about to end: then the page is told to come back later.
     """
-    counters = counters or Counters(manager)
+    counters = counters or Counters()
     verdict = websocket.scope.get(VERDICT) or Verdict(False, "unauthorized")
     chosen = _chosen(websocket)
     try:
@@ -75,14 +78,14 @@ async def serve(
             now_s=clock(),
         )
     except LimitReached:
-        await _turn_away(websocket, chosen, "connection_limit", counters)
+        await turn_away(websocket, "connection_limit", counters)
         return
     except RditError:
         await websocket.close(1008, verdict.code)
         return
     if is_stopping():  # Asked when there is a connection: one that was made earlier is closed with all the others.
         connection.receive_eof(clock())
-        await _turn_away(websocket, chosen, "server_shutdown", counters)
+        await turn_away(websocket, "server_shutdown", counters)
         return
     counters.opened()
     try:
@@ -90,10 +93,12 @@ async def serve(
         async with anyio.create_task_group() as tasks:
             socket.everything = tasks.cancel_scope
             tasks.start_soon(socket.write)
+            if RECHECK in websocket.scope:
+                socket.recheck(websocket.scope[RECHECK])
             await socket.read()
             tasks.cancel_scope.cancel()
     finally:
-        socket.stop_timer()
+        socket.stop()
         reason = socket.closed_with or "left"
         if socket.had_large_frames:
             # The transport's objects refer to each other and to the last frame. So few objects and so much memory: by
@@ -112,9 +117,16 @@ async def serve(
         )
 
 
-async def _turn_away(websocket: WebSocket, chosen: str | None, reason: str, counters: Counters) -> None:
+async def turn_away(websocket: WebSocket, reason: str, counters: Counters) -> None:
+    """Close a WebSocket, not accepted yet, in the protocol's own terms.
+
+    Args:
+        websocket: of the page.
+        reason: one of `CLOSE_CODES`.
+        counters: where it is counted.
+    """
     # Accepted first: a browser tells its page nothing about a refusal before that.
-    await websocket.accept(chosen)
+    await websocket.accept(_chosen(websocket))
     await websocket.close(CLOSE_CODES[reason], reason)
     counters.refused(reason)
     tell(logging.INFO, "connection_refused", "a connection was refused: %s", reason, code=reason)
@@ -145,8 +157,10 @@ class _Socket:
         self._room = asyncio.Event()
         """There may be room to read."""
         self._is_woken = False
+        self._refusal: Closing | None = None
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.TimerHandle | None = None
 
     def wakeup(self) -> None:
         """Drain soon. Any thread."""
@@ -167,6 +181,7 @@ class _Socket:
     async def read(self) -> None:
         """Feed in what arrives, until the socket is gone."""
         connection = self.connection
+        taken_s = 0.0
         while True:
             self._room.clear()
             while connection.is_congested:
@@ -175,6 +190,8 @@ class _Socket:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return
+            if self._refusal is not None:
+                continue
             text = message.get("text")
             frame = message.get("bytes") or b"" if text is None else text
             self._counters.came(frame)
@@ -183,7 +200,13 @@ class _Socket:
                 # Decoding takes its time, which the other pages should not wait for. Order is kept: we wait.
                 await anyio.to_thread.run_sync(connection.receive_frame, frame, self._clock())
             else:
-                connection.receive_frame(frame, self._clock())
+                began_s = self._clock()
+                connection.receive_frame(frame, began_s)
+                taken_s += self._clock() - began_s
+                if taken_s > _TURN_S:
+                    # What has arrived already is received without a pause, however much there is of it.
+                    taken_s = 0.0
+                    await asyncio.sleep(0)
             for event in connection.events_received():
                 self._counters.happened(event)
             self._set_timer()  # What there is to send now has called `wakeup`.
@@ -205,9 +228,10 @@ class _Socket:
                     self._counters.went(frame)
                 if frames and not isinstance(connection, BaseServerConnection):
                     connection.transport_progressed(self._clock())
-                if connection.closing is not None:
-                    self.closed_with = connection.closing.reason
-                    await socket.close(*connection.closing)
+                closing = self._refusal or connection.closing
+                if closing is not None:
+                    self.closed_with = closing.reason
+                    await socket.close(*closing)
                     return
             except (WebSocketDisconnect, RuntimeError):
                 # The reader is about to hear of it, unless it waits for room that nobody would make any more.
@@ -216,12 +240,23 @@ class _Socket:
                 return
             await self._stirred.wait()
 
+    def recheck(self, again: Recheck) -> None:
+        """Close the socket when the peer may not be here any more; ask now and then."""
+        if again.judge().allowed:
+            self._asking = self._loop.call_later(again.every_s, self.recheck, again)
+            return
+        self._refusal = Closing(CLOSE_CODES["unauthorized"], "unauthorized")
+        self.closed_with = self._refusal.reason
+        self.connection.receive_eof(self._clock())  # What there was to send is not for it any more.
+        self._stir()
+        self._asking = self._loop.call_later(_CLOSE_GRACE_S, self.everything.cancel)
+
     def _set_timer(self) -> None:
         """Have the core called in time. A deadline that moved away leaves the timer: it finds nothing to do then."""
         deadline = self.connection.next_deadline()
         if deadline is None or (self._deadline is not None and self._deadline <= deadline):
             return
-        self.stop_timer()
+        self._stop_timer()
         self._deadline = deadline
         self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._ring)
 
@@ -236,8 +271,13 @@ class _Socket:
         else:
             self._set_timer()
 
-    def stop_timer(self) -> None:
-        """Forget the deadline."""
+    def stop(self) -> None:
+        """Forget what was to be done later."""
+        if self._asking is not None:
+            self._asking.cancel()
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._deadline = self._timer = None

@@ -27,8 +27,10 @@ RAN = ROOT / "e2e" / "artifacts" / "ran"
 """Where each browser run leaves a line about itself."""
 
 OLDEST = (3, 10)
-SIDE_BY_SIDE = ("lint", "js", "wheel", "py310", "py311", "py312", "py313")
-"""Verbs that run two at a time when all of them run."""
+WITHOUT_BROWSER = ("lint", "types", "py310", "py313", "py312", "py311", "oracle", "js", "wheel", "once")
+"""When all verbs run: these first, two at a time, in this order; `once` looks for the Pythons that the others bring."""
+WITH_BROWSER = ("e2e-firefox", "e2e-chromium", "e2e-webkit")
+"""Then these, two at a time, when the browsers are there."""
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.10")
 
 
@@ -59,9 +61,10 @@ def run_tests(verbs: list[str]) -> int:
     if verbs:
         code = tox("run", "-e", ",".join(verbs))
     else:
-        # What is busy on one core goes two at a time; browsers have the machine to themselves.
-        code = tox("run-parallel", "--parallel", "2", "--parallel-no-spinner", "-e", ",".join(SIDE_BY_SIDE))
-        code = tox("run", "--skip-env", "|".join(SIDE_BY_SIDE)) or code
+        code = two_at_a_time(WITHOUT_BROWSER)
+        # Not by the verbs themselves: of two that install packages of the system one would find the other in its way.
+        subprocess.run([str(ROOT / ".tox" / "browsers" / "bin" / "python"), "e2e/browsers.py", "--install"], cwd=ROOT)
+        code = two_at_a_time(WITH_BROWSER) or code
     has_browsers = not verbs or any(verb.startswith("e2e") for verb in verbs)
     absent = report_browsers() if has_browsers else []
     print(f"took {time.monotonic() - began_s:.0f} s", flush=True)
@@ -69,6 +72,11 @@ def run_tests(verbs: list[str]) -> int:
         print(f"RDIT_REQUIRE_BROWSERS names what did not run: {', '.join(absent)}", file=sys.stderr)
         return code or 1
     return code
+
+
+def two_at_a_time(verbs: tuple[str, ...]) -> int:
+    """Run verbs on two cores. What one of them wrote is shown when it is done."""
+    return tox("run-parallel", "--parallel", "2", "--parallel-no-spinner", "-e", ",".join(verbs))
 
 
 def tox(*arguments: str) -> int:

@@ -10,6 +10,8 @@ import hashlib
 import subprocess
 from pathlib import Path
 
+from scripts.alone import alone
+
 ROOT = Path(__file__).resolve().parent.parent
 MADE_FROM = ("constraints.txt", "examples/requirements.txt", "pyproject.toml", "tox.ini")
 STAMP = ROOT / ".tox" / "browsers" / ".made-from"
@@ -18,12 +20,13 @@ STAMP = ROOT / ".tox" / "browsers" / ".made-from"
 def main() -> int:
     """The exit code of tox, 0 when it has nothing to do."""
     wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in MADE_FROM)).hexdigest()
-    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
-        return 0
-    code = subprocess.run(["tox", "run", "--quiet", "--notest", "-e", "browsers"], cwd=ROOT).returncode
-    if code == 0:
-        STAMP.write_text(wanted, encoding="utf-8")
-    return code
+    with alone("browsers"):
+        if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
+            return 0
+        code = subprocess.run(["tox", "run", "--quiet", "--notest", "-e", "browsers"], cwd=ROOT).returncode
+        if code == 0:
+            STAMP.write_text(wanted, encoding="utf-8")
+        return code
 
 
 if __name__ == "__main__":

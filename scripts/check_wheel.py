@@ -26,6 +26,7 @@ MUST_HAVE = {
     "rdit_ref_server/client/package.json",
     "rdit_ref_server/client/page.css",
     "rdit_ref_server/client/react.js",
+    "rdit_ref_server/client/static.html",
 }
 
 MUST_NOT_HAVE = ("/tests/", "node_modules", "package-lock.json", "tsconfig", "e2e/", "examples/", "scripts/")

@@ -11,25 +11,26 @@ line in the client; all other Python tests show it in the mirror, or the Python 
 from __future__ import annotations
 
 import argparse
-import ast
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final
 
 from rdit_harness.contract import CHAPTERS, LINES, Line
-
-ROOT: Final = Path(__file__).parents[1]
-PAGE: Final = ROOT / "docs" / "host-contract.md"
-_CLIENT_TESTS: Final = ROOT / "rdit_ref_server" / "client" / "tests"
-_STORIES: Final = ROOT / "e2e"
-_PYTHON_TESTS: Final = (ROOT / "rdit_core" / "tests", ROOT / "harness" / "tests", ROOT / "rdit_ref_server" / "tests")
-
-_MARK: Final = re.compile(
-    r"\btest\(\s*(?P<quote>[\"'`])(?P<title>(?:(?!(?P=quote)).)*?) \[afm (?P<lines>[\w ]+)\](?P=quote)"
+from scripts.marks import (
+    PYTHON_TESTS,
+    ROOT,
+    STORIES,
+    Shown,
+    by_line,
+    cell,
+    escaped,
+    is_stale,
+    javascript_tests,
+    python_tests,
+    unknown_lines,
 )
-_ANY_MARK: Final = re.compile(r"\[afm\b")
+
+PAGE: Final = ROOT / "docs" / "host-contract.md"
+_TABLE: Final = "afm"
 
 _INTRODUCTION: Final = """\
 # The contract of a host, line by line
@@ -46,72 +47,16 @@ a line that takes JavaScript or a document is not its to show. *Missing* is what
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A test that shows lines."""
-
-    file: str
-    name: str
-    lines: tuple[str, ...]
-
-
-def client_tests(folder: Path = _CLIENT_TESTS) -> Iterator[Shown]:
-    """Tests in JavaScript that name lines.
-
-    Raises:
-        ValueError: a mark is not at the end of a test's title.
-    """
-    for path in sorted(folder.glob("*.test.js")):
-        text = path.read_text(encoding="utf-8")
-        found = list(_MARK.finditer(text))
-        if len(found) != len(_ANY_MARK.findall(text)):
-            raise ValueError(f"Expected each [afm ...] of {path.name} at the end of the title of a test(...)")
-        for match in found:
-            yield Shown(path.name, match["title"].replace("\\`", "`"), tuple(match["lines"].split()))
-
-
-def python_tests(folders: Iterable[Path]) -> Iterator[Shown]:
-    """Tests in Python that name lines."""
-    for folder in folders:
-        for path in sorted(folder.glob("test_*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.FunctionDef):
-                    lines = tuple(line for one in node.decorator_list for line in _named(one))
-                    if lines:
-                        yield Shown(path.name, node.name.removeprefix("test_").replace("_", " "), lines)
-
-
-def _named(decorator: ast.expr) -> Iterator[str]:
-    if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.afm":
-        yield from (str(ast.literal_eval(argument)) for argument in decorator.args)
-
-
-def by_line(tests: Iterable[Shown]) -> dict[str, list[Shown]]:
-    """The tests of each line, in order of file and place."""
-    found: dict[str, list[Shown]] = {}
-    for test in tests:
-        for line in test.lines:
-            found.setdefault(line, []).append(test)
-    return found
-
-
 def collect() -> tuple[dict[str, list[Shown]], dict[str, list[Shown]]]:
     """The tests of each line: in the client, in the mirror."""
-    return by_line([*client_tests(), *python_tests([_STORIES])]), by_line(python_tests(_PYTHON_TESTS))
+    client = [*javascript_tests(_TABLE), *python_tests(_TABLE, [STORIES])]
+    return by_line(client), by_line(python_tests(_TABLE, PYTHON_TESTS))
 
 
-def gaps(
-    lines: Sequence[Line], client: Mapping[str, Sequence[Shown]], mirror: Mapping[str, Sequence[Shown]]
-) -> list[str]:
+def gaps(lines: Sequence[Line], client: dict[str, list[Shown]], mirror: dict[str, list[Shown]]) -> list[str]:
     """What is not as it should be: lines that nothing shows, tests of lines that there are not, idle reasons."""
-    known = {str(line.number) for line in lines}
-    said = [
-        f"{test.file}: '{test.name}' names line {number}, which there is not"
-        for tests in (client, mirror)
-        for number in tests
-        if number not in known
-        for test in tests[number]
-    ]
+    numbers = [line.number for line in lines]
+    said = [one for tests in (client, mirror) for one in unknown_lines(tests, numbers)]
     for line in lines:
         for side, tests, reason in (("client", client, line.not_in_client), ("mirror", mirror, line.not_in_mirror)):
             is_shown = str(line.number) in tests
@@ -127,11 +72,7 @@ def gaps(
 def _cell(tests: Sequence[Shown], reason: str | None, missing: str | None) -> str:
     if not tests:
         return reason or ("missing" if missing else "")
-    return "<br>".join(f"`{test.file}`: {_escaped(test.name)}" for test in tests)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    return cell(tests)
 
 
 def page() -> str:
@@ -144,12 +85,12 @@ def page() -> str:
             if line.path.split("/")[1] != chapter:
                 continue
             number = str(line.number)
-            says = f"{_escaped(line.says)}<br>`{line.path}`"
+            says = f"{escaped(line.says)}<br>`{line.path}`"
             if line.missing:
-                says += f"<br>*Missing:* {_escaped(line.missing)}"
+                says += f"<br>*Missing:* {escaped(line.missing)}"
             shown = _cell(client.get(number, ()), line.not_in_client, line.missing)
             mirrored = _cell(mirror.get(number, ()), line.not_in_mirror, line.missing)
-            rows.append(f"| {number} | {says} | {_escaped(line.better or '')} | {shown} | {mirrored} |")
+            rows.append(f"| {number} | {says} | {escaped(line.better or '')} | {shown} | {mirrored} |")
         parts.append(f"## {heading}\n\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
 
@@ -164,11 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     problems = gaps(LINES, *collect())
     for problem in problems:
         print(problem)
-    is_stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page()
     if given.check:
-        if is_stale:
+        stale = is_stale(PAGE, page())
+        if stale:
             print(f"{PAGE.name} is stale: python -m scripts.host_contract")
-        return 1 if problems or is_stale else 0
+        return 1 if problems or stale else 0
     PAGE.write_text(page(), encoding="utf-8")
     return 1 if problems else 0
 

@@ -1,8 +1,8 @@
 """Type check and tests of the browser side, with the system's Node where it will do and with Node from PyPI where not.
 
-python scripts/js.py            # npm ci when needed, then `npm run types` and `npm test`
-python scripts/js.py test       # one of them
-python scripts/js.py -- COMMAND # a command that needs Node and the packages, instead
+python -m scripts.js            # npm ci when needed, then `npm run types` and `npm test`
+python -m scripts.js test       # one of them
+python -m scripts.js -- COMMAND # a command that needs Node and the packages, instead
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from scripts.alone import alone
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "rdit_ref_server" / "client"
@@ -51,10 +53,11 @@ def install_packages(npm: list[str]) -> None:
     lock = CLIENT / "package-lock.json"
     stamp = CLIENT / "node_modules" / ".installed"
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-        return
-    subprocess.run([*npm, "ci", "--no-audit", "--no-fund"], cwd=CLIENT, check=True)
-    stamp.write_text(wanted, encoding="utf-8")
+    with alone("npm"):
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+            return
+        subprocess.run([*npm, "ci", "--no-audit", "--no-fund"], cwd=CLIENT, check=True)
+        stamp.write_text(wanted, encoding="utf-8")
 
 
 def main(scripts: list[str]) -> int:

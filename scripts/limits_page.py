@@ -58,6 +58,8 @@ _UNITS: Final = {
     "rejects": "rejects",
     "tombstones": "widgets",
     "events": "events",
+    "kernels": "kernels",
+    "moments": "states",
     "outputs": "events",
     "kept": "widgets",
     "reports": "reports",

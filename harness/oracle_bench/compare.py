@@ -1,8 +1,9 @@
 """What of two traces is compared.
 
-Step by step: what the widget's code saw on the page (calls and their arguments, what `get` gave, what was thrown), in
-order; what Python received, in order; and at the end what either side has. Where a frame ends is no business of a
-widget's: between two steps, neighbouring updates count as one (line 53), and their order to the page's events is free.
+Step by step: what the widget's code saw on the page (calls with their arguments and the model's `changed`, what `get`
+gave, what was thrown), in order; what Python received, in order; and at the end what either side has. Where a frame
+ends is no business of a widget's: between two steps, neighbouring updates count as one (line 53), and their order to
+the page's events is free.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ def _receive(received: list[list[Any]], entry: list[Any]) -> None:
         received[-1] = ["update", {**received[-1][1], **entry[1]}]
     else:
         received.append(entry)
+
+
+def without_changed(result: Result) -> Result:
+    """A run without what the models said had changed."""
+    return {**result, "trace": [entry for entry in result.get("trace", ()) if entry[0] != "changed"]}
 
 
 def without_undefined(value: Any) -> Any:

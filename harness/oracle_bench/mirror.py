@@ -141,6 +141,8 @@ class _Run:
         def callback(*args: Any) -> None:
             nonlocal left
             self._tell("call", name, *args)
+            if any(arg is self._model for arg in args):
+                self._tell("changed", self._model.changed)
             if left > 0:
                 left -= 1
                 for step in plan["steps"]:
@@ -167,8 +169,10 @@ class _Run:
         match verb:
             case "set":
                 model.set(rest[0], self._value(rest[1]))
+                self._wake()
             case "set_all":
                 model.set({key: self._value(value) for key, value in rest[0]})
+                self._wake()
             case "get":
                 self._tell("get", rest[0], model.get(rest[0]))
             case "mutate":

@@ -50,9 +50,13 @@ CLIENT_PLANTS: Final = {
         "An update from Python is stored and told key by key.",
         (
             "model.js",
-            "      values.set(key, value);\n      changed.push(key);\n    }\n    return",
-            "      values.set(key, value);\n      fire([key]);\n    }\n    return",
+            "      values.set(key, value);\n      changed.push(key);\n    }\n    //",
+            "      values.set(key, value);\n      fire([key]);\n    }\n    //",
         ),
+    ),
+    "bytes_in_between": _client(
+        "Of several keys from Python those that are bytes are told of in their place, and not last.",
+        ("model.js", "changed.sort((left, right) => isBytes(left) - isBytes(right));", ""),
     ),
     "nested_change_lost": _client(
         "A set in a listener costs the set around it its plain change.",
@@ -61,6 +65,10 @@ CLIENT_PLANTS: Final = {
             "if (!isOutermost) return;",
             "if (!isOutermost) {\n      isChangePending = false;\n      return;\n    }",
         ),
+    ),
+    "changed_forgets": _client(
+        "A set in a listener makes `changed` forget what changed before it.",
+        ("model.js", "if (!isFiring) lastChanged = Object.create(null);", "lastChanged = Object.create(null);"),
     ),
     "change_before_all_stored": _client(
         "Of `set({..})` the first key is told before the second is stored.",
@@ -154,9 +162,19 @@ MIRROR_PLANTS: Final = {
             ("handle_remote_updates", "changed.append(key)", "self._fire_changes([key])"),
         ),
         _mirror(
+            "bytes_in_between",
+            "Of several keys from Python those that are bytes are told of in their place, and not last.",
+            ("handle_remote_updates", "changed.sort(", "sorted([], "),
+        ),
+        _mirror(
             "nested_change_lost",
             "A set in a listener costs the set around it its plain change.",
             ("_fire_changes", "finally:", "finally:\n        self._is_change_pending = False"),
+        ),
+        _mirror(
+            "changed_forgets",
+            "A set in a listener makes `changed` forget what changed before it.",
+            ("_fire_changes", "if not self._is_firing:", "if True:"),
         ),
         _mirror(
             "equal_set_fires",

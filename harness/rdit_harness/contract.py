@@ -226,7 +226,8 @@ LINES: Final = (
     Line(
         36,
         "afm/model/remote-updates-are-atomic",
-        "What Python changes together is all stored before the first listener runs.",
+        "What Python changes together is all stored before the first listener runs; those of it that are bytes are "
+        "told of last.",
     ),
     Line(
         37,
@@ -324,7 +325,11 @@ LINES: Final = (
         "afm/send/snapshot",
         "What is sent is what was saved, whatever becomes of the object. Functions are refused, `toJSON` is used.",
     ),
-    Line(58, "afm/send/autosave", "With `autosave`, and in the class `WidgetModel`, `set` sends by itself."),
+    Line(
+        58,
+        "afm/send/autosave",
+        "With `autosave`, and in the class `WidgetModel`, `set` sends by itself, before the listeners run.",
+    ),
     Line(59, "afm/binary/from-python", "Bytes of Python's, at any depth, are DataViews in the same place."),
     Line(
         60,
@@ -359,7 +364,8 @@ LINES: Final = (
     Line(
         66,
         "afm/invoke/errors",
-        "What fails in Python rejects with what it was; async commands are awaited; the message may be left out.",
+        "What fails in Python rejects with what it was and a stable `code`; async commands are awaited; the message "
+        "may be left out.",
         better="The reference lets the caller wait until the time limit.",
     ),
     Line(

@@ -100,6 +100,7 @@ def test_the_pytest_plugin_imports_pytest_and_the_standard_library_and_nothing_e
 
 
 @pytest.mark.parametrize("room", ["rdit_core", "rdit_ref_server"])
+@pytest.mark.threat(26)
 def test_nothing_that_came_over_a_wire_can_become_code(room):
     for path in sources(room):
         if path.relative_to(ROOT).as_posix() in RUN_THE_USERS_SCRIPT:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from rdit_core import Limits, UnknownWidget, WidgetManager, WidgetNotHostable, WritePolicy
 from rdit_core.base_client import EditRefused, OutputReceived
-from rdit_harness import Frontend, NeverSettles
+from rdit_harness import AbortController, Frontend, NeverSettles
+from rdit_harness.modules.scope import ScopedModel
 
 base_only = pytest.mark.parametrize("rdit_mode", ["base"])
 
@@ -528,6 +529,17 @@ def test_a_front_end_keeps_the_manager_it_is_given_and_its_profile(rdit_mode):
     edit(model, value=1)
     assert heard == [(model, 1, {})]
     manager.clear()
+
+
+@pytest.mark.parametrize(("profile", "changed"), [("compat", {"value": 1}), ("strict", None)])
+def test_the_model_of_a_hook_says_what_changed_where_backbones_would(rdit_mode, profile, changed):
+    frontend = Frontend(mode=rdit_mode, profile=profile)
+    page = frontend.page()
+    model = page.open(Counter())
+    scoped = ScopedModel(page.code, model, AbortController().signal)
+    edit(model, value=1)
+    assert scoped.changed == changed
+    frontend.manager.clear()
 
 
 def test_output_of_the_host_reaches_its_pages(rdit_sim):

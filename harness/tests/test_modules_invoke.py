@@ -104,35 +104,36 @@ def test_a_command_may_be_asked_without_a_message(ask, calls):
 
 @pytest.mark.afm(66)
 @pytest.mark.parametrize(
-    ("name", "raised", "text"),
+    ("name", "raised", "code", "text"),
     [
-        ("fail", RuntimeError, "RuntimeError: "),
-        ("nobody", None, "Asked has no such command"),
-        ("bad", TypeError, "The command's return cannot be sent: "),
+        ("fail", RuntimeError, "command_failed", "RuntimeError: "),
+        ("nobody", None, "unknown_command", "Asked has no such command"),
+        ("bad", TypeError, "bad_return", "The command's return cannot be sent: "),
     ],
 )
 def test_a_command_that_raises_is_missing_or_returns_nonsense_rejects_with_its_name(
-    mount, ask, calls, name, raised, text
+    mount, ask, calls, name, raised, code, text
 ):
     with mount.expecting(raised) if raised is not None else nullcontext():
         ask(Asked, name)
     [error] = calls
     assert str(error).startswith(f'Command "{name}": {text}')
+    assert error.code == code
 
 
 @pytest.mark.parametrize(
-    ("error", "text"),
+    ("error", "code", "text"),
     [
-        ("bad", "bad"),
-        ({"type": "ValueError", "message": "bad"}, "ValueError: bad"),
-        ({"message": "bad"}, "bad"),
-        ({}, "it failed"),
-        (3, "it failed"),
+        ("bad", "command_failed", "bad"),
+        ({"type": "ValueError", "message": "bad", "code": "bad_return"}, "bad_return", "ValueError: bad"),
+        ({"message": "bad", "code": 7}, "command_failed", "bad"),
+        ({"code": ""}, "command_failed", "it failed"),
+        (3, "command_failed", "it failed"),
     ],
 )
-def test_an_answer_may_be_an_error_in_words(ask, calls, error, text):
+def test_an_answer_may_be_an_error_in_words_with_a_code_or_without(ask, calls, error, code, text):
     ask(Speaks(error=error), "it")
-    assert [str(one) for one in calls] == [f'Command "it": {text}']
+    assert [(str(one), one.code) for one in calls] == [(f'Command "it": {text}', code)]
 
 
 def test_only_the_first_answer_to_the_very_question_counts(ask, calls):
@@ -175,6 +176,7 @@ def test_with_a_signal_that_is_aborted_nothing_is_sent(ask, calls):
 def test_base_mode_carries_no_commands_and_says_so(ask, calls):
     ask(Asked, "times", 7)
     assert "carries no custom messages (base mode)" in str(calls[0])
+    assert calls[0].code == "unsupported"
 
 
 def test_a_question_asked_offline_waits_for_the_network_but_not_for_ever(mount, calls):

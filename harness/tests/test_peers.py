@@ -132,6 +132,7 @@ def test_an_invalid_write_is_taken_back_where_it_was_made_and_seen_nowhere_else(
     ("name", "value"),
     [("fixed", 8), ("_esm", "alert(1)"), ("_css", "p {}"), ("_model_name", "X"), ("_view_module", "x"), ("inner", 4)],
 )
+@pytest.mark.threat(12, 13)
 def test_a_page_cannot_write_what_is_read_only_or_the_hosts_own(rdit_sim, name, value):
     widget = Subject(value=1)
     page = rdit_sim.page()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rdit_core.client import ClientConnection
+from rdit_core.client_shown import ClientShown
 from rdit_harness.sim.invariants_ends import INVARIANTS
 from rdit_harness.sim.plant_table import BOUND, as_table, catch, put_table
 from rdit_harness.sim.planted import PLANTS, Edit, Plant, PlantError
@@ -22,14 +22,14 @@ def test_a_planted_bug_is_caught_within_400_seeds_by_an_invariant_that_is_about_
 
 
 def test_a_bug_is_gone_when_its_block_ends():
-    before = ClientConnection.__dict__["_show"]
+    before = ClientShown.__dict__["show"]
     with PLANTS["no_mask"].planted():
-        assert ClientConnection.__dict__["_show"] is not before
-    assert ClientConnection.__dict__["_show"] is before
+        assert ClientShown.__dict__["show"] is not before
+    assert ClientShown.__dict__["show"] is before
 
 
 def test_a_bug_whose_place_is_gone_says_so():
-    plant = Plant("x", "x", (), (Edit("client:ClientConnection._show", "no such text", ""),))
+    plant = Plant("x", "x", (), (Edit("client_shown:ClientShown.show", "no such text", ""),))
     with pytest.raises(PlantError, match="think the bug out anew"), plant.planted():
         pass
 

@@ -312,3 +312,16 @@ class Server:
 
     def told(self):
         return self.client.events_received()
+
+
+def hosted(manager, obj):
+    """The object under the id `w`, and a page that shows it."""
+    manager.register("w", obj)
+    peer = Peer(manager)
+    peer.syncs()
+    return peer
+
+
+def changes(syncs):
+    """What they say of properties, in order."""
+    return [(name, value) for sync in syncs for _, _, name, value, _ in sync.changes]

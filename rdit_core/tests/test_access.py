@@ -68,6 +68,7 @@ def test_an_origin_that_is_ours_is_allowed(given):
         ["chrome-extension://app.example"],
     ],
 )
+@pytest.mark.threat(1, 2, 3)
 def test_a_foreign_doubled_missing_or_disguised_origin_is_refused(given):
     assert check_origin(given, OURS) == Verdict(False, "forbidden_origin")
 
@@ -78,6 +79,7 @@ def test_an_allow_list_entry_that_is_no_origin_allows_nothing():
 
 
 @given(st.lists(st.text(), max_size=3))
+@pytest.mark.threat(2)
 def test_no_text_but_an_exact_origin_is_ever_allowed(origins):
     verdict = check_origin(origins, OURS)
     assert verdict.allowed == (len(origins) == 1 and origin_of(origins[0]) in {origin_of(one) for one in OURS})
@@ -107,6 +109,7 @@ def test_no_text_but_an_exact_origin_is_ever_allowed(origins):
         (":8765", False),
     ],
 )
+@pytest.mark.threat(4)
 def test_a_host_is_answered_only_under_its_own_names(host, allowed):
     verdict = check_host(host, {"Localhost", "[::1]", "pinned:80"})
     assert verdict == (Verdict(True) if allowed else Verdict(False, "forbidden_host"))
@@ -126,12 +129,14 @@ def test_a_host_is_answered_only_under_its_own_names(host, allowed):
         ("anything", None, True),
     ],
 )
+@pytest.mark.threat(7)
 def test_a_token_must_be_the_expected_one_unless_none_is_asked_for(given, expected, allowed):
     verdict = check_token(given, expected, user="ada")
     assert verdict == (Verdict(True, user="ada") if allowed else Verdict(False, "unauthorized"))
 
 
 @pytest.mark.parametrize("verdict", [Verdict(False), Verdict(False, "forbidden_origin"), check_token(None, "x")])
+@pytest.mark.threat(6)
 def test_a_manager_connects_nobody_without_a_verdict_that_allows_it(verdict):
     manager = WidgetManager()
     with pytest.raises(AccessRefused) as caught:

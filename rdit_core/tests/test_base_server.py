@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from rdit_core import BaseServerConnection, Limits, UnknownWidget, WriteRefused
 from rdit_core.base_server import _MAX_EVENTS
+from rdit_core.encoding import EncodedValue
 from rdit_core.events import FrameRefused, UpdateReceived
 from rdit_core.messages import Output
+from rdit_core.slots import Slot
 
 
 class Core:
@@ -31,8 +33,9 @@ class Core:
             raise UnknownWidget(message.widget_id)
         self.slots[key] = json.dumps(self.trait(message.value)).encode()
 
-    def slot_value(self, widget_id, property):
-        return self.slots.get((widget_id, property))
+    def find_slot(self, widget_id, property):
+        value = self.slots.get((widget_id, property))
+        return Slot(EncodedValue(value), 1) if value is not None else None
 
     def disconnected(self, connection):
         self.gone.append(connection)
@@ -439,3 +442,23 @@ def test_a_connection_that_ended_holds_nobody_back(core):
     assert connection.is_congested
     connection.receive_eof()
     assert not connection.is_congested
+
+
+# What is set and taken back at once.
+
+
+def test_a_value_that_is_taken_back_before_a_drain_is_pushed_all_the_same_and_a_run_is_one_push(core, connection):
+    def run(*values):
+        for value in values:
+            key = ("a", "p")
+            change = (key, core.find_slot(*key).value, EncodedValue(json.dumps(value).encode()))
+            assert not connection.change([change])
+            core.slots[key] = change[2].json
+
+    run("m1", None, "m2", None)
+    assert sent(connection) == [push("m1"), push(None), push("m2"), push(None)]
+    run(*range(100))
+    assert sent(connection) == [push(99)]
+    connection.receive_eof()
+    run(1, 99)
+    assert sent(connection) == []

@@ -109,7 +109,7 @@ def test_frames_without_a_transport_or_out_of_place_are_nothing():
     server.read()
     server.client.receive_eof(0.0)
     server.connect()
-    assert server.client._known.epoch == "e"
+    assert server.client._sync._known.epoch == "e"
 
 
 def test_a_lost_connection_is_dialled_again_after_a_wait_that_doubles_up_to_a_bound():
@@ -686,6 +686,15 @@ def test_the_name_of_an_op_of_ours_confirms_its_value_and_one_for_a_widget_that_
     assert server.client.state == "live"
 
 
+def test_the_name_of_an_op_that_is_done_is_no_gap_where_its_value_or_a_newer_one_is_confirmed(server):
+    server.edit(value=1)
+    server.read()
+    server.sync(rev=2, ack=1, changes=[["w", 1, "value", 1, 2]])
+    server.sync(rev=3, ack=1, same=[["w", 1, "value", 1, 0, 2]])
+    assert server.client.confirmed("w", "value") == (1, 2)
+    assert server.client.state == "live"
+
+
 # Custom messages.
 
 
@@ -867,6 +876,14 @@ def test_each_model_that_opens_is_told_before_anything_is_delivered_to_it():
     model.on("msg:custom", lambda content, buffers: heard.append(content))
     model.release_messages()
     assert heard == ["early"]
+
+
+def test_whoever_hears_of_a_new_model_may_leave_the_page():
+    server = Server(on_open=lambda model: server.client.leave(0.0))
+    server.open()
+    assert server.client.state == "closed"
+    assert server.read()[-1] == Bye()
+    assert server.client.next_deadline() is None
 
 
 def test_a_verdict_that_comes_again_is_told_once(page):
@@ -1069,6 +1086,14 @@ def test_a_batch_that_ends_two_connections_is_given_up(server, code):
     assert (batch.seq, batch.ops) == (1, [])
     assert refused(server.told()) == [("undeliverable", "value"), ("undeliverable", "label")]
     assert server.client.get_model("w").get("value") == 0
+
+
+@pytest.mark.parametrize("code", [1007, 1009, 4001])
+def test_a_close_that_a_batch_may_be_to_blame_for_is_a_loss_like_any_other_while_none_is_under_way(server, code):
+    server.lose(code)
+    server.connect(resumed=True)
+    server.sync(rev=1)
+    assert (server.client.state, server.told()) == ("live", [])
 
 
 @pytest.mark.parametrize("code", [None, 1001, 1006, 4000, 4003, 4006])
@@ -1297,6 +1322,7 @@ def expire(page, manager):
     manager.handle_timeout(page.now)
 
 
+@pytest.mark.threat(28)
 def test_after_an_expiry_what_may_have_been_applied_goes_as_a_comparison(page, manager, counter):
     rev = page.client.confirmed("w", "value")[1]
     page.edit(value=1)
@@ -1312,6 +1338,7 @@ def test_after_an_expiry_what_may_have_been_applied_goes_as_a_comparison(page, m
 
 
 @pytest.mark.parametrize("who", ["itself", "another"])
+@pytest.mark.threat(28)
 def test_a_comparison_fails_where_the_slot_has_moved_and_the_page_sees_the_truth(page, manager, counter, who):
     seen = []
     page.edit(value=1)
@@ -1494,6 +1521,7 @@ def test_after_a_restart_unsettled_edits_are_repeated_to_the_same_widget(page):
     ]
 
 
+@pytest.mark.threat(27)
 def test_after_a_restart_an_edit_is_not_repeated_where_the_property_is_not_writable(page):
     class Fixed(traitlets.HasTraits):
         _esm = ""
@@ -1711,7 +1739,7 @@ def test_a_refused_resume_tells_nothing_and_is_like_an_expiry(page, manager, cou
     page.edit(value=1)
     page.pull()
     page.lose()
-    page.client._known = Resume("test", page.client._known.session, "wrong", 0)
+    page.client._sync._known = Resume("test", page.client._sync._known.session, "wrong", 0)
     page.back()
     assert (counter.value, page.codes()) == (1, ["SessionExpired"])
 
@@ -1719,6 +1747,7 @@ def test_a_refused_resume_tells_nothing_and_is_like_an_expiry(page, manager, cou
 # Policy `drop`.
 
 
+@pytest.mark.threat(28)
 def test_a_page_that_drops_says_so_at_once_and_shows_what_is_confirmed(manager, counter):
     page = Page(manager, policy="drop")
     page.edit(value=5)

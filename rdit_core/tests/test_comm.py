@@ -145,6 +145,24 @@ def test_the_owner_that_was_installed_last_gets_the_widgets_in_whatever_order_th
     assert comm.create_comm == comm._create_comm
 
 
+def test_an_owner_that_is_meant_for_some_threads_gets_their_widgets_only(owner):
+    here, other = threading.get_ident(), Owner("other")
+    hook.install(owner)
+    hook.install(other, lambda: threading.get_ident() != here)
+    try:
+        made = [make()]
+        thread = threading.Thread(target=lambda: made.append(make()))
+        thread.start()
+        thread.join()
+        assert [one.owner for one in made] == [owner, other]
+        hook.uninstall(owner)
+        assert not isinstance(make(), WidgetComm)
+    finally:
+        hook.uninstall(owner)
+        hook.uninstall(other)
+    assert comm.create_comm == comm._create_comm
+
+
 def test_capture_comes_before_install_nests_and_ends_with_its_block(owner):
     inner, installed = Owner("inner"), Owner("installed")
     hook.install(installed)

@@ -13,21 +13,9 @@ from ipywidgets.widgets.widget import _instances
 
 from rdit_core import TRUSTED, Limits, UnknownWidget, UnserializableValue, WidgetManager
 from rdit_core.tests.kinds import ESM, KINDS, TELLS_OF_CHANGES, Any_, Data, DescribedTraits, Evented, Plain, every_kind
-from rdit_core.tests.pair import Peer
+from rdit_core.tests.pair import Peer, changes, hosted
 
 TRAITS = [Any_, Plain, DescribedTraits]
-
-
-def changes(peer):
-    return [(name, value) for sync in peer.syncs() for _, _, name, value, _ in sync.changes]
-
-
-def hosted(manager, obj):
-    """The object under the id `w`, and a page that shows it."""
-    manager.register("w", obj)
-    peer = Peer(manager)
-    peer.syncs()
-    return peer
 
 
 # The widget protocol.
@@ -65,9 +53,9 @@ def test_held_notifications_are_told_at_the_end_of_the_block(manager, kind):
         thing.value = 1
         thing.label = "a"
         thing.value = 2
-        assert changes(peer) == []
+        assert changes(peer.syncs()) == []
         raise KeyError
-    assert changes(peer) == [("value", 2), ("label", "a")]
+    assert changes(peer.syncs()) == [("value", 2), ("label", "a")]
 
 
 @pytest.mark.afm("J3")
@@ -85,11 +73,11 @@ def test_a_trait_that_is_added_later_is_synced_both_ways(manager, kind):
     peer = hosted(manager, thing := kind())
     thing.add_traits(late=traitlets.List().tag(sync=True, to_json=lambda value, obj: [*value, "json"]))
     thing.late = [1]
-    assert changes(peer)[-1] == ("late", [1, "json"])
+    assert changes(peer.syncs())[-1] == ("late", [1, "json"])
     assert peer.write(peer.op("late", [2])) == []
     assert thing.late == [2]
     thing.late = [Any_()]
-    assert changes(peer)[-1] == ("late", [f"anywidget:{manager.id_of(thing.late[0])}", "json"])
+    assert changes(peer.syncs())[-1] == ("late", [f"anywidget:{manager.id_of(thing.late[0])}", "json"])
 
 
 @pytest.mark.afm("J4")
@@ -97,10 +85,10 @@ def test_send_state_says_again_what_stands(manager):
     peer = hosted(manager, widget := Any_(inside=[1]))
     widget.inside.append(2)
     widget.send_state("inside")
-    assert changes(peer) == [("inside", [1, 2])]
+    assert changes(peer.syncs()) == [("inside", [1, 2])]
     widget.inside.append(3)
     widget.send_state()
-    assert changes(peer) == [("inside", [1, 2, 3])]
+    assert changes(peer.syncs()) == [("inside", [1, 2, 3])]
 
 
 @pytest.mark.afm("J4")
@@ -162,7 +150,7 @@ def test_an_object_that_was_closed_stays_usable_and_can_be_hosted_again(manager,
     peer.syncs()
     thing.value = 3
     manager.touch(thing, "value")
-    assert changes(peer) == [("value", 3)]
+    assert changes(peer.syncs()) == [("value", 3)]
     assert peer.write(peer.op("value", 4, "again")) == []
     assert thing.value == 4
 
@@ -173,14 +161,14 @@ def test_what_styles_a_view_is_state(manager):
     widget.add_class("a")
     widget.layout.height = "2px"
     widget.tooltip = "other"
-    assert dict(changes(peer)) == {
+    assert dict(changes(peer.syncs())) == {
         "_dom_classes": ["a"],
         "layout": {"width": "1px", "height": "2px"},
         "tooltip": "other",
     }
     widget.layout = ipywidgets.Layout(width="3px")
     widget.remove_class("a")
-    assert dict(changes(peer)) == {"_dom_classes": [], "layout": {"width": "3px"}}
+    assert dict(changes(peer.syncs())) == {"_dom_classes": [], "layout": {"width": "3px"}}
 
 
 def test_a_widget_that_takes_its_comm_up_again_is_the_one_that_it_was(manager):
@@ -211,7 +199,7 @@ def test_an_object_of_another_library_is_shown_and_read_only(manager):
     peer.syncs()
     assert peer.write(peer.op("value", 2, "w1")) == [(0, "read_only")]
     foreign.comm.send({"method": "update", "state": {"value": 3}})
-    assert changes(peer) == [("value", 3)]
+    assert changes(peer.syncs()) == [("value", 3)]
 
 
 # Ownership.
@@ -359,5 +347,5 @@ def test_a_change_on_another_thread_reaches_pages(manager, kind):
     thread = threading.Thread(target=lambda: setattr(thing, "value", 5))
     thread.start()
     thread.join()
-    assert changes(peer) == [("value", 5)]
+    assert changes(peer.syncs()) == [("value", 5)]
     assert ESM in manager.serialize("w")["esm"]

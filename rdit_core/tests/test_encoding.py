@@ -214,6 +214,7 @@ def test_an_encoded_buffer_is_a_snapshot():
     assert restored(encoded) == {"data": b"abc"}
 
 
+@pytest.mark.threat(15)
 def test_the_deepest_value_that_is_allowed_has_max_depth_levels():
     assert encode_value(nested(256)) == b"[" * 256 + b"]" * 256
     assert encode_value([[]], max_depth=2) == b"[[]]"
@@ -365,6 +366,7 @@ def test_decoding_gives_a_new_tree_each_time():
 
 @pytest.mark.parametrize("key", ["__proto__", "constructor", "prototype"])
 @pytest.mark.parametrize("leaf", [b"a", math.nan])
+@pytest.mark.threat(21)
 def test_nothing_that_needs_a_path_may_stand_under_a_key_that_leads_out_of_the_value(key, leaf):
     with pytest.raises(UnserializableValue, match="key"):
         encode({"a": [{key: [leaf]}]})
@@ -476,6 +478,7 @@ def parser_depth(text):
 @pytest.mark.parametrize(
     "piece", [b'\\"', b'"', b"\\", b"[", b"[]", b'["', b"A", b'"a",'], ids=lambda piece: piece.decode()
 )
+@pytest.mark.threat(15, 16)
 def test_depth_of_hostile_text_takes_linear_time_and_little_memory(piece):
     # Quadratic time would take hours here. `[]` stands for a list that is long and flat.
     text = b'"' + piece * (500_000 // len(piece)) + b"[" * 300

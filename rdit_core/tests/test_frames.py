@@ -170,6 +170,7 @@ def test_a_frame_that_is_no_message_is_refused_with_a_code(decode, frame, code):
     assert code in FRAME_CODES
 
 
+@pytest.mark.threat(16)
 def test_a_number_of_too_many_digits_has_a_name():
     with pytest.raises(RemoteProtocolError) as caught:
         decode_client_message(update("9" * 5000), Limits())
@@ -203,6 +204,7 @@ def test_every_part_of_a_message_and_every_message_with_more_is_refused(decode, 
 @pytest.mark.parametrize(
     "decode", [decode_client_message, decode_server_message, decode_client_frame, decode_server_frame]
 )
+@pytest.mark.threat(15)
 def test_nesting_that_is_allowed_and_more_than_a_parser_manages_is_too_deep(decode):
     with pytest.raises(RemoteProtocolError) as caught:
         decode(update("[" * 100_000 + "]" * 100_000), Limits(max_depth=1_000_000))
@@ -238,6 +240,7 @@ CANARY = "canary7391"
         update(f'"{CANARY}"') + " " * 5000,
     ],
 )
+@pytest.mark.threat(32)
 def test_the_text_of_a_refusal_repeats_nothing_of_the_frame(decode, frame):
     with pytest.raises(RemoteProtocolError) as caught:
         decode(frame, LIMITS)
@@ -272,6 +275,7 @@ def test_an_id_is_short_and_plain(text):
 
 
 @pytest.mark.parametrize("text", ["", "a" * 129, "a b", "a/b", "a\n", "ä", "<b>", "a#1", None, 3, b"a"])
+@pytest.mark.threat(23, 33)
 def test_another_id_is_refused_with_what_was_expected(text):
     with pytest.raises(InvalidWidgetId, match="Expected 1 to 128 characters"):
         require_widget_id(text)
@@ -342,6 +346,7 @@ def test_every_part_of_a_frame_and_every_frame_with_more_is_refused(decode, fram
             decode(broken, LIMITS)
 
 
+@pytest.mark.threat(17)
 def test_a_count_of_parts_that_the_frame_could_hold_costs_no_more_than_the_frame():
     frames = [b"RDB1" + struct.pack("<I", 50_000) + bytes(200_000)]
     frames.append(b"RDB1" + struct.pack("<II", 50_000, 200_000) + bytes(50_000 * 4 - 4) + b" " * 200_000)
@@ -356,6 +361,7 @@ def test_a_count_of_parts_that_the_frame_could_hold_costs_no_more_than_the_frame
     assert peak < 8 * len(frame)
 
 
+@pytest.mark.threat(17)
 def test_a_length_that_lies_is_refused_before_anything_of_it_is_allocated():
     frame = b"RDB1" + struct.pack("<II", 1, 2**32 - 8) + bytes(4)
     tracemalloc.start()
@@ -366,6 +372,7 @@ def test_a_length_that_lies_is_refused_before_anything_of_it_is_allocated():
     assert peak < 100_000
 
 
+@pytest.mark.threat(36)
 def test_a_bad_op_says_which_it_was_and_leaves_its_neighbours_alone():
     good = '{"op":"set","widget_id":"a","inst":1,"property":"p","value":null}'
     ops = [good, "1", good.replace('"inst":1', '"inst":"1"'), good.replace('"a"', '"/"'), good.replace("set", "put")]
@@ -423,6 +430,7 @@ def test_a_message_without_fields_takes_the_header_fields():
     ],
 )
 @pytest.mark.parametrize("decode", [decode_client_frame, decode_server_frame])
+@pytest.mark.threat(32)
 def test_the_text_of_a_refused_frame_repeats_nothing_of_it(decode, frame):
     with pytest.raises(RemoteProtocolError) as caught:
         decode(frame, LIMITS)

@@ -738,6 +738,27 @@ def test_hold_sync_and_held_notifications_give_one_push_per_property(manager, pa
     assert page.pushes() == [("value", 4)]
 
 
+@pytest.mark.afm("J2")
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_message_in_a_trait_reaches_the_page_though_it_is_taken_out_at_once_but_not_inside_of_a_hold(
+    manager, page, is_alone
+):
+    counter = Counter()
+    manager.add(counter)
+    if not is_alone:
+        manager.connect(TRUSTED)
+    for message in ("m", "m", b"m"):
+        counter.data = message
+        counter.data = None
+    encoded = {"$b64": "bQ=="}
+    assert page.pushes() == [("data", one) for one in ("m", None, "m", None, encoded, None)]
+    for hold in (counter.hold_sync, counter.hold_trait_notifications):
+        with hold():
+            counter.data = "m"
+            counter.data = None
+        assert page.pushes() == []
+
+
 @pytest.mark.afm("J3")
 def test_observers_may_set_other_traits_and_links_join_widgets(manager, page):
     first, second = Counter(), Counter()
@@ -826,6 +847,7 @@ def test_a_page_may_refer_to_widgets_of_this_manager_by_any_of_their_ids(manager
 
 
 @pytest.mark.parametrize("name", ["child", "custom", "by_name", "children"])
+@pytest.mark.threat(35)
 def test_a_page_reaches_no_widget_of_the_process_that_is_not_hosted_here(manager, page, name):
     other = WidgetManager(ids=lambda: "secret")
     with other.capture():
@@ -843,6 +865,7 @@ def test_a_page_reaches_no_widget_of_the_process_that_is_not_hosted_here(manager
     other.clear()
 
 
+@pytest.mark.threat(35)
 def test_a_reference_means_the_widget_of_this_manager_even_where_another_has_the_same_id(manager, page):
     ours, box = Counter(), Box()
     manager.register("same", ours)
@@ -1372,7 +1395,7 @@ def test_an_event_callback_that_raises_is_logged_and_stops_nobody(manager, caplo
 
 
 def test_there_is_no_event_of_another_name(manager):
-    with pytest.raises(ValueError, match="Expected one of closed, connected"):
+    with pytest.raises(ValueError, match="Expected one of changes_swallowed, closed, connected"):
         manager.on("conflict", print)
 
 
@@ -1427,6 +1450,7 @@ class Nested(Counter):
         ("lists", [b"a"], True),
     ],
 )
+@pytest.mark.threat(14)
 def test_strict_types_and_buffers_hold_inside_of_containers(manager, name, value, is_taken):
     widget = Nested()
     manager.register("w", widget)

@@ -138,12 +138,28 @@ def test_a_list_that_was_edited_in_place_and_set_again_is_a_change(model, sent, 
 
 
 @pytest.mark.afm(58)
-def test_autosave_sends_before_the_listeners_run(sent):
-    model = WidgetModel("w", {"a": 1}, sent, autosave=True)
-    seen = []
-    model.on("change:a", lambda: seen.append(list(sent)))
+def test_autosave_sends_before_the_listeners_run_and_what_they_set_and_send_comes_behind_it(sent):
+    model = WidgetModel("w", {"a": 1, "b": 1}, sent, autosave=True)
+    log = sent.messages  # All that leaves and all that is heard, in one order.
+    sent.send_updates = lambda widget_id, changes: log.extend(("update", *entry) for entry in changes.items())
+
+    def on_a():
+        log.append("change:a")
+        model.send("hello")
+        model.set("b", 2)
+
+    model.on("change:a", on_a)
+    model.on("change:b", lambda: log.append("change:b"))
+    model.on("change", lambda: log.append("change"))
     model.set("a", 2)
-    assert seen == [[("w", "a", 2)]]
+    assert log == [
+        ("update", "a", 2),
+        "change:a",
+        ("w", "hello", ()),
+        ("update", "b", 2),
+        "change:b",
+        "change",
+    ]
 
 
 @pytest.mark.afm(57)
@@ -245,6 +261,26 @@ def test_compat_listeners_get_what_backbone_gives(sent):
     assert heard == [(model, 2, {}), (model, {})]
 
 
+@pytest.mark.afm(42)
+def test_the_model_of_compat_says_what_changed_since_the_update_began_as_backbone_does(sent):
+    model = WidgetModel("w", {"a": 1, "b": 1, "c": 1}, sent, profile="compat")
+    seen = []
+
+    def on_a(given, *_):
+        seen.append(dict(given.changed))
+        given.set("c", 3)
+
+    model.on("change:a", on_a)
+    model.on("change", lambda given, *_: seen.append(dict(given.changed)))
+    model.handle_remote_updates({"a": 2, "b": 2})
+    assert seen == [{"a": 2, "b": 2}, {"a": 2, "b": 2, "c": 3}]
+    model.set("b", 4)
+    assert model.changed == {"b": 4}
+    model.set("b", 4)
+    assert model.changed == {}
+    assert WidgetModel("w", {"a": 1}, sent, profile="strict").changed is None
+
+
 @pytest.mark.afm(36, 37)
 def test_changes_from_python_are_all_stored_before_anybody_hears(model, sent):
     seen = []
@@ -254,6 +290,16 @@ def test_changes_from_python_are_all_stored_before_anybody_hears(model, sent):
     assert seen == ["x"]
     model.save_changes()
     assert sent == []
+
+
+@pytest.mark.afm(36)
+def test_of_changes_from_python_those_that_are_bytes_are_told_of_last_as_in_jupyter(sent):
+    model = WidgetModel("w", {"data": None, "shape": None, "more": None}, sent)
+    seen = []
+    for key in ("data", "shape", "more"):
+        model.on(f"change:{key}", lambda key=key: seen.append(key))
+    model.handle_remote_updates({"data": b"\x01\x02", "more": memoryview(b"\x03"), "shape": [2]})
+    assert seen == ["shape", "data", "more"]
 
 
 @pytest.mark.afm(38)

@@ -13,6 +13,7 @@ WRITABLE = PropertyFacts(exists=True, synced=True)
     """_esm _css _anywidget_id comm keys layout log _model_name _model_module _model_module_version _view_name
     _view_module _view_count _model_ _view_anything __class__ __dict__ __init__ __proto__ __""".split(),
 )
+@pytest.mark.threat(12)
 def test_what_makes_a_widget_what_it_is_is_protected_whatever_the_policy(name):
     assert is_protected(name)
     for policy in (WritePolicy(), WritePolicy(writable={name})):
@@ -47,6 +48,7 @@ def test_a_policy_answers_with_the_first_rule_that_forbids(policy, name, facts, 
 
 
 @given(st.text(), st.booleans(), st.booleans(), st.booleans(), st.booleans())
+@pytest.mark.threat(13)
 def test_nothing_may_be_written_that_is_not_synced_or_is_read_only(name, exists, synced, read_only, two_way):
     refusal = WritePolicy(two_way=two_way).refusal(name, PropertyFacts(exists, synced, read_only))
     allowed = exists and synced and not read_only and two_way and not is_protected(name)

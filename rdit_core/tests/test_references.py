@@ -16,22 +16,6 @@ CIRCLES = {name: kind for name, kind in KINDS.items() if kind is not Data}
 """psygnal tells a dataclass of its child's events, and a child that is its own parent of them for ever."""
 
 
-class Box(anywidget.AnyWidget):
-    _esm = ESM
-    rows = traitlets.List().tag(sync=True)
-    table = traitlets.Dict().tag(sync=True)
-    pair = traitlets.Tuple(default_value=(1, 2)).tag(sync=True)
-    declared = traitlets.List(traitlets.Instance(traitlets.HasTraits)).tag(sync=True)
-    by_name = traitlets.Dict(value_trait=traitlets.Instance(traitlets.HasTraits)).tag(sync=True)
-    either = traitlets.Union([traitlets.Int(), traitlets.Instance(traitlets.HasTraits)], default_value=0).tag(sync=True)
-    both = traitlets.Tuple(traitlets.Int(), traitlets.Any(), default_value=(1, None)).tag(sync=True)
-    text = traitlets.Unicode("").tag(sync=True)
-    texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    anything = traitlets.Any(None).tag(sync=True)
-    old = traitlets.List().tag(sync=True, **widget_serialization)
-    new = anywidget.WidgetTrait().tag(sync=True)
-
-
 class PlainBox(traitlets.HasTraits):
     _esm = ESM
     rows = traitlets.List().tag(sync=True)
@@ -46,6 +30,10 @@ class PlainBox(traitlets.HasTraits):
     anything = traitlets.Any(None).tag(sync=True)
     old = traitlets.List().tag(sync=True, **widget_serialization)
     new = anywidget.WidgetTrait().tag(sync=True)
+
+
+class Box(PlainBox, anywidget.AnyWidget):
+    _esm = ESM
 
 
 @pytest.fixture(params=[Box, PlainBox])

@@ -11,6 +11,7 @@ from rdit_core.access import Verdict
 from rdit_core.encoding import EncodedValue
 from rdit_core.events import (
     BatchReceived,
+    ChangesSwallowed,
     Connected,
     Disconnected,
     FrameRefused,
@@ -21,9 +22,15 @@ from rdit_core.events import (
 from rdit_core.frames import encode_frame
 from rdit_core.messages import Error, Output, Ping, Pong, Sync
 from rdit_core.server import CLOSE_CODES, Closing
-from rdit_core.tests.pair import Counter, Peer
+from rdit_core.tests.pair import Counter, Peer, changes
 
 ADA, BOB = Verdict(True, user="ada"), Verdict(True, user="bob")
+
+
+class Holder(traitlets.HasTraits):
+    _esm = traitlets.Unicode("export default {}").tag(sync=True)
+    number = traitlets.Int(0).tag(sync=True)
+    child = traitlets.Instance(traitlets.HasTraits, allow_none=True).tag(sync=True)
 
 
 @pytest.fixture
@@ -40,10 +47,6 @@ def peer(manager, counter):
 
 def small(**limits):
     return WidgetManager(epoch="test", limits=Limits(**limits))
-
-
-def changes(syncs):
-    return [(name, value) for one in syncs for _, _, name, value, _ in one.changes]
 
 
 def applied(syncs):
@@ -112,6 +115,7 @@ def test_the_order_of_properties_is_that_of_the_class_and_not_of_chance(manager,
         ({"type": "bye"}, "bad_protocol", 4502),
     ],
 )
+@pytest.mark.threat(6)
 def test_a_first_frame_that_is_no_hello_ends_the_connection_and_changes_nothing(manager, counter, first, code, closes):
     peer = Peer(manager, hello=False)
     peer.raw(json.dumps(first))
@@ -142,6 +146,7 @@ def test_a_second_hello_is_refused_and_the_connection_goes_on(peer, counter):
     assert counter.value == 3
 
 
+@pytest.mark.threat(20)
 def test_who_says_nothing_in_time_is_let_go_but_not_for_good(manager):
     peer = Peer(manager, hello=False)
     assert peer.connection.next_deadline() == 15.0
@@ -193,6 +198,7 @@ def test_base_mode_has_neither_sight_nor_authentication(manager):
             manager.connect(ADA, **option)
 
 
+@pytest.mark.threat(19)
 def test_connections_are_counted_per_user_whatever_they_speak():
     manager = small(max_connections=2)
     manager.connect(ADA, mode="v1")
@@ -349,6 +355,7 @@ def test_a_batch_that_is_clamped_to_the_present_value_is_acknowledged_without_a_
     assert (sync.ack, sync.changes) == (1, [])
 
 
+@pytest.mark.threat(27)
 def test_a_batch_that_comes_again_is_acknowledged_again_and_not_applied_again(manager, peer, counter):
     seen = []
     counter.observe(lambda change: seen.append(change.new), "value")
@@ -367,6 +374,7 @@ def test_a_batch_that_comes_again_is_acknowledged_again_and_not_applied_again(ma
     assert seen == [3]
 
 
+@pytest.mark.threat(27)
 def test_a_gap_in_the_numbers_ends_the_connection_and_nothing_of_the_batch_is_applied(manager, peer, counter):
     peer.batch(peer.op("value", 3), seq=2)
     [error] = peer.read()
@@ -566,6 +574,7 @@ def test_a_subscription_whose_answer_was_lost_is_answered_after_the_resume(manag
     assert [one[0] for one in back.first[-1].live] == ["b"]
 
 
+@pytest.mark.threat(11)
 def test_what_a_page_may_not_see_is_as_if_it_were_not(manager, three):
     peer = Peer(manager, may_see=lambda widget_id: widget_id == "a")
     assert shown(peer.first) == ["a"]
@@ -591,6 +600,28 @@ def test_what_a_page_may_not_see_is_as_if_it_were_not(manager, three):
     assert not any(one.close for one in back.first)
 
 
+@pytest.mark.threat(35)
+@pytest.mark.parametrize("prefix", ["anywidget:", "IPY_MODEL_"])
+def test_a_page_refers_to_no_widget_that_it_may_not_see(manager, prefix):
+    holders = {name: Holder() for name in ("mine", "hidden", "shown")}
+    for name, holder in holders.items():
+        manager.register(name, holder)
+    peer = Peer(manager, may_see=lambda widget_id: widget_id != "hidden")
+    answers = []
+    for name in ("hidden", "nobody"):
+        for ops in ([("child", prefix + name)], [("child", prefix + name), ("number", 1)]):
+            said = peer.write(*(peer.op(property, value, "mine") for property, value in ops))
+            answers.append([one for one in said if one[0] == 0])
+            assert holders["mine"].child is None
+    assert answers == [[(0, "invalid_value")]] * 4, "no answer says whether there is such a widget"
+    assert peer.write(peer.op("child", f"{prefix}shown", "mine")) == []
+    assert holders["mine"].child is holders["shown"]
+    assert Peer(manager).write(peer.op("child", f"{prefix}hidden", "mine")) == []
+    manager.update("mine", "child", f"{prefix}hidden")
+    assert holders["mine"].child is holders["hidden"]
+
+
+@pytest.mark.threat(11)
 def test_verdicts_and_messages_of_one_page_are_not_told_to_another(manager, counter):
     mine, other = Peer(manager), Peer(manager)
     assert mine.write(mine.op("fixed", 1)) == [(0, "read_only")]
@@ -695,6 +726,7 @@ def test_when_closings_are_forgotten_a_page_is_told_what_lives():
     [{"epoch": "other"}, {"secret": "0" * 32}, {"session": "nobody"}, {"rev": 10_000}],
     ids=lambda changed: next(iter(changed)),
 )
+@pytest.mark.threat(10)
 def test_what_does_not_fit_is_answered_as_if_there_had_been_no_resume(manager, peer, changed):
     back = Peer(manager, hello={"resume": {**peer.resume(), **changed}})
     assert (back.welcome.resumed, back.welcome.ack) == (False, 0)
@@ -731,6 +763,7 @@ def test_the_host_is_told_of_output_that_had_to_go(manager, counter, monkeypatch
     assert heard == [OutputDropped(asked.connection.connection_id)]
 
 
+@pytest.mark.threat(10, 29)
 def test_a_session_belongs_to_its_user(manager, counter):
     ada = Peer(manager, verdict=ADA)
     bob = Peer(manager, verdict=BOB, hello={"resume": ada.resume()})
@@ -949,6 +982,7 @@ def stalled(peer, counter, now):
         peer.read()
 
 
+@pytest.mark.threat(20)
 def test_who_does_not_acknowledge_and_does_not_read_loses_the_connection(peer, counter):
     stalled(peer, counter, 10.0)
     assert peer.connection.next_deadline() == 25.0
@@ -1147,6 +1181,7 @@ def test_ten_frames_that_are_none_end_the_connection_for_good(peer):
     assert peer.connection.closing == Closing(4502, "bad_protocol")
 
 
+@pytest.mark.threat(32)
 def test_an_error_frame_tells_nothing_of_what_the_frame_held(peer):
     peer.raw('{"type":"batch","seq":"hunter2","ops":[]}')
     assert "hunter2" not in repr(peer.read())
@@ -1179,6 +1214,7 @@ def test_bytes_that_wait_make_a_connection_congested():
     assert not peer.connection.is_congested
 
 
+@pytest.mark.threat(19)
 def test_answers_that_nobody_reads_make_a_connection_congested_and_in_the_end_a_flood():
     manager = small(max_waiting_frames=3)
     peer = Peer(manager)
@@ -1193,6 +1229,7 @@ def test_answers_that_nobody_reads_make_a_connection_congested_and_in_the_end_a_
     assert not peer.connection.is_congested
 
 
+@pytest.mark.threat(19)
 def test_who_sends_on_though_nothing_is_read_loses_the_connection_and_no_batch_is_lost():
     manager = small(max_waiting_frames=2)
     manager.register("w", counter := Counter())
@@ -1252,6 +1289,13 @@ def test_an_error_in_a_pages_own_code_is_told_to_the_host(manager, peer, caplog)
     assert peer.connection.events_received() == [Reported("w", "render")]
     assert "widget w failed in its page (render)" in caplog.text
     assert len(caplog.text) < 2000
+
+
+@pytest.mark.threat(33)
+def test_what_a_page_reports_is_one_line_of_the_log_without_control_characters(manager, peer, caplog):
+    peer.say("report", widget_id="w", stage="s\r\nFORGED\x1b[2J", message="é\n\x9b31m\u202e", stack="")
+    (record,) = caplog.records
+    assert record.getMessage() == "widget w failed in its page (s\\r\\nFORGED\\x1b[2J): é\\n\\x9b31m\\u202e"
 
 
 def test_output_goes_to_the_pages_that_asked_for_it_in_order_and_after_the_state(manager, counter):
@@ -1446,3 +1490,210 @@ def test_frames_that_are_no_message_end_a_connection_only_in_a_row(peer, counter
     for _ in range(10):
         peer.raw("nonsense")
     assert peer.connection.closing == (4502, "bad_protocol")
+
+
+# What is set and taken back at once.
+
+
+def test_a_message_in_a_trait_is_told_in_syncs_of_their_own_that_acknowledge_and_know_no_more_than_they_hold(
+    manager, counter, peer
+):
+    rev = manager.revision
+    counter.label = "dirty"
+    for text in ("m1", "m2"):
+        counter.data = text
+        counter.data = None
+    syncs = peer.syncs()
+    assert [{name: value for _, _, name, value, _ in one.changes} for one in syncs] == [
+        {"label": "dirty", "data": "m1"},
+        {"data": None},
+        {"data": "m2"},
+        {"data": None},
+    ]
+    assert [one.rev for one in syncs] == [rev + 2, rev + 3, rev + 4, rev + 5]
+    assert not any(one.more for one in syncs)
+
+
+def test_changes_of_one_page_go_out_in_order_with_its_ack_and_its_verdicts_in_the_last(manager, counter, peer):
+    counter.observe(lambda change: setattr(counter, "label", ""), "label")
+    peer.batch(peer.op("label", "pressed"), peer.op("fixed", 1))
+    manager.apply_pending()
+    first, last = peer.syncs()
+    assert changes([first, last]) == [("label", "pressed"), ("label", "")]
+    assert (first.ack, first.rejects) == (0, [])
+    assert (last.ack, [one.code for one in last.rejects]) == (1, ["read_only"])
+
+
+def test_a_custom_message_comes_after_what_was_set_and_taken_back_before_it(manager, counter, peer):
+    counter.data = "m"
+    counter.data = None
+    manager.send(counter, "hello")
+    first, last = peer.syncs()
+    assert (first.msgs, [one.content for one in last.msgs]) == ([], ["hello"])
+
+
+def test_a_page_that_is_lost_after_a_past_state_comes_back_to_the_present_one(manager, counter, peer):
+    counter.data = "m"
+    counter.data = None
+    [sync] = peer.syncs(ack=False)[:1]
+    assert sync.changes[0][3] == "m"
+    peer.connection.receive_eof(0.0)
+    again = Peer(manager, hello={"resume": peer.resume(rev=sync.rev)})
+    assert again.welcome.resumed
+    assert changes(again.first) == [("data", None)]
+
+
+def test_what_was_set_and_taken_back_while_a_page_was_away_is_past(manager, counter, peer):
+    counter.value = 1
+    rev = peer.syncs()[-1].rev
+    peer.connection.receive_eof(0.0)
+    counter.data = "m"
+    counter.data = None
+    again = Peer(manager, hello={"resume": peer.resume(rev=rev)})
+    assert changes(again.first) == [("data", None)]
+
+
+def test_before_a_page_has_its_first_state_there_is_nothing_to_come_back_to(manager, counter, peer):
+    rev = peer.syncs()[-1].rev if peer.syncs() else manager.revision
+    peer.connection.receive_eof(0.0)
+    again = Peer(manager, hello=False)
+    again.say("hello", resume=peer.resume(rev=rev))
+    for text in ("m1", "m2"):
+        counter.data = text
+        counter.data = None
+    assert changes(again.syncs()) == [("data", None)]
+
+
+def test_a_widget_that_opened_before_a_past_state_comes_with_it_as_it_was(manager, counter, peer):
+    other = Counter(value=1)
+    manager.register("other", other)
+    counter.data = "m"
+    counter.data = None
+    other.value = 2
+    first, last = peer.syncs()
+    assert [one.widget_id for one in first.open] == ["other"]
+    assert first.open[0].props["value"][0] == 1
+    assert changes([first, last]) == [("data", "m"), ("data", None), ("value", 2)]
+    assert all(rev <= first.rev for _, rev in first.open[0].props.values())
+
+
+def test_of_a_widget_that_opened_and_closed_around_a_past_state_the_page_hears_nothing(manager, counter, peer):
+    manager.register("other", Counter())
+    counter.data = "m"
+    counter.data = None
+    manager.unregister("other")
+    syncs = peer.syncs()
+    assert [(one.open, one.close) for one in syncs] == [([], []), ([], [])]
+    counter.data = "m"
+    counter.data = None
+    manager.unregister("w")
+    [sync] = peer.syncs()
+    assert (sync.changes, len(sync.close)) == ([], 1)
+
+
+def test_slots_of_two_widgets_are_told_apart_and_what_a_page_does_not_show_is_not_told(manager, counter):
+    other = Counter()
+    manager.register("other", other)
+    peer = Peer(manager, hello={"subscribe": ["w"]})
+    manager.register("w2", counter)
+    other.data = "m"
+    other.data = None
+    with counter.hold_trait_notifications():
+        counter.value, counter.label = 1, "a"
+    counter.data = "m"
+    counter.data = None
+    syncs = peer.syncs()
+    assert {widget_id for one in syncs for widget_id, *_ in one.changes} == {"w"}
+    assert changes(syncs)[-2:] == [("data", "m"), ("data", None)]
+
+
+def test_a_past_state_beyond_a_frame_goes_in_parts_too():
+    manager = small(max_sync_bytes=1000)
+    widgets = {name: Counter() for name in "abc"}
+    for name, widget in widgets.items():
+        manager.register(name, widget)
+    peer = Peer(manager)
+    peer.syncs()
+    manager.register("d", Counter(label="d" * 2000))
+    for widget in widgets.values():
+        widget.label = "x" * 600
+    widgets["a"].data = "m"
+    widgets["a"].data = None
+    syncs = peer.syncs()
+    assert [one.more for one in syncs] == [True] * (len(syncs) - 2) + [False, False]
+    assert len({one.rev for one in syncs[:-1]}) == 1
+    assert syncs[-1].rev > syncs[0].rev
+    assert ("data", "m") in changes(syncs[:-1])
+    assert ("label", "d" * 2000) in changes(syncs[:-1])
+    assert changes(syncs[-1:]) == [("data", None)]
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_what_is_taken_back_between_two_parts_ends_them(name):
+    manager = small(max_sync_bytes=1000, max_sync_frames=1)
+    widgets = {name: Counter() for name in "ab"}
+    for widget_id, widget in widgets.items():
+        manager.register(widget_id, widget)
+    peer = Peer(manager)
+    peer.syncs()
+    for widget in widgets.values():
+        widget.label = "x" * 600
+    [first] = peer.syncs(ack=False)
+    assert first.more
+    # Of `a` the page has this text already, and holds it until the last part comes; of `b` it is still due.
+    widgets[name].label = ""
+    peer.say("sync_ack", frame=first.frame)
+    syncs = [first, *peer.syncs()]
+    assert [one.more for one in syncs] == [True, False, False]
+    assert [(widget_id, len(value)) for one in syncs for widget_id, _, _, value, _ in one.changes] == [
+        ("a", 600),
+        ("b", 600),
+        (name, 0),
+    ]
+
+
+def test_a_large_value_of_the_page_itself_is_not_sent_back_though_it_is_past(manager, counter, peer):
+    counter.observe(lambda change: setattr(counter, "label", ""), "label")
+    peer.batch(peer.op("label", "x" * 20_000))
+    manager.apply_pending()
+    first, last = peer.syncs()
+    assert [entry[2:5] for entry in first.same] == [("label", 1, 0)]
+    assert changes([first, last]) == [("label", "")]
+
+
+def test_who_reads_slowly_misses_the_oldest_of_what_is_set_and_taken_back_and_the_host_hears_of_it_once(caplog):
+    manager = small(max_moments=4, max_sync_frames=1)
+    counter = Counter()
+    manager.register("w", counter)
+    peer = Peer(manager)
+    told = []
+    manager.on("changes_swallowed", told.append)
+    for index in range(1, 100):
+        counter.value = index
+        counter.value = 0
+    assert told == [ChangesSwallowed("w", "value")]
+    assert caplog.text.count("w.value changes to and fro faster than a page reads") == 1
+    assert [value for _, value in changes(peer.syncs())] == [0, 98, 0, 99, 0]
+
+
+def test_a_list_that_is_edited_in_place_to_and_fro_is_told_too_and_what_is_missed_is_named():
+    manager = small(max_moments=2)
+    counter = Counter(data=[0])
+    manager.register("w", counter)
+    peer = Peer(manager)
+    told = []
+    manager.on("changes_swallowed", told.append)
+    for _ in range(2):
+        counter.data.append(1)
+        manager.touch(counter, "data")
+        counter.data.pop()
+        manager.touch(counter, "data")
+    assert told == [ChangesSwallowed("w", "data")]
+    assert [value for _, value in changes(peer.syncs())] == [[0], [0, 1], [0]]
+
+
+def test_new_code_of_a_widget_that_a_page_does_not_show_is_not_told(manager, counter):
+    manager.register("other", Counter())
+    peer = Peer(manager, hello={"subscribe": ["other"]})
+    manager.store.commit(manager.store.find("w"), {"_esm": "export default { new: true }"})
+    assert peer.syncs() == []

@@ -132,6 +132,7 @@ def test_the_kept_messages_are_the_latest_without_a_gap_and_within_the_limit(ste
         assert max(arrived, one.lost_n) == one.last_n - len(kept)
 
 
+@pytest.mark.threat(10)
 def test_a_session_is_found_by_its_id_with_its_secret_and_by_its_own_user_only():
     every = sessions()
     one = every.open("ada", None)

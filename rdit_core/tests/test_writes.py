@@ -13,7 +13,7 @@ from rdit_core.encoding import EncodedValue, encode
 from rdit_core.events import HandlerFailed, ObserverFailed, WriteWasRefused
 from rdit_core.frames import encode_frame
 from rdit_core.messages import Batch, MsgOp, SetOp
-from rdit_core.tests.pair import Clamped, Counter, Peer
+from rdit_core.tests.pair import Clamped, Counter, Peer, changes
 
 
 @pytest.fixture
@@ -34,10 +34,6 @@ def events(manager):
     for name in ("write_refused", "observer_failed", "handler_failed"):
         manager.on(name, events.append)
     return events
-
-
-def changes(syncs):
-    return [(name, value) for one in syncs for _, _, name, value, _ in one.changes]
 
 
 def run(peer, *ops):
@@ -68,6 +64,7 @@ def run(peer, *ops):
         ("comm", 1, "protected_property"),
     ],
 )
+@pytest.mark.threat(12, 13)
 def test_a_write_that_may_not_be_changes_nothing_and_says_why(peer, counter, events, name, value, code):
     before = dict(counter._trait_values)
     verdicts, told = run(peer, peer.op(name, value))
@@ -75,6 +72,7 @@ def test_a_write_that_may_not_be_changes_nothing_and_says_why(peer, counter, eve
     assert events == [WriteWasRefused(1, "w", name, code)]
 
 
+@pytest.mark.threat(32)
 def test_a_refusal_repeats_neither_the_value_nor_what_the_validator_said(peer, counter):
     peer.batch(peer.op("value", 13), peer.op("label", {"pass": "hunter2"}))
     peer.manager.apply_pending()
@@ -128,6 +126,7 @@ def test_an_observer_that_raises_leaves_the_value_and_says_so(peer, counter, eve
     assert run(peer, peer.op("label", "on")) == ([], [("label", "on")])
 
 
+@pytest.mark.threat(32)
 def test_the_verdict_of_a_failed_observer_does_not_repeat_what_it_said(peer, counter):
     counter.observe(lambda change: {}["secret"], "value")
     peer.batch(peer.op("value", 1))
@@ -168,6 +167,7 @@ def test_a_trait_that_cannot_say_what_it_takes_harms_only_its_own_op(manager, pe
 # Whom it is for.
 
 
+@pytest.mark.threat(11, 27)
 def test_an_op_for_another_incarnation_or_nobody_reaches_nobody(manager, peer, counter, events):
     op, message = peer.op("value", 1), peer.message("hi")
     manager.register("w", later := Clamped())
@@ -217,6 +217,7 @@ def test_a_write_that_is_refused_after_its_page_left_names_no_connection(manager
 # Compare and set.
 
 
+@pytest.mark.threat(28)
 def test_a_comparison_holds_while_the_slot_has_the_revision(manager, peer, counter, events):
     rev = manager.store.slot("w", "value").rev
     assert run(peer, peer.op("value", 1, if_rev=rev)) == ([], [("value", 1)])
@@ -573,6 +574,7 @@ def test_a_widget_that_takes_no_messages_says_so(peer, counter, events, caplog):
     assert "message handler of w failed" in caplog.text
 
 
+@pytest.mark.threat(36)
 def test_every_handler_of_an_ipywidget_runs_though_one_raises(manager, peer, asked, events):
     heard = []
     asked.on_msg(lambda widget, content, buffers: heard.append(("first", content)))
@@ -706,3 +708,19 @@ def test_a_manager_without_widgets_refuses_politely():
     peer = Peer(manager)
     op = {"op": "set", "widget_id": "w", "inst": 1, "property": "value", "value": 1}
     assert run(peer, op) == ([(0, "unknown_widget")], [])
+
+
+def test_a_manager_that_lets_pages_see_only_refuses_writes_and_messages_by_its_policy(events):
+    manager = WidgetManager(policy=WritePolicy(two_way=False, messages=False))
+    for name in ("write_refused", "handler_failed"):
+        manager.on(name, events.append)
+    counter, asked = ipywidgets.IntSlider(), []
+    counter.on_msg(lambda *message: asked.append(message))
+    manager.register("w", counter)
+    peer = Peer(manager)
+    assert {tuple(one.writable) for sync in peer.first for one in sync.open} == {()}
+    assert run(peer, peer.op("value", 5), peer.message({"a": 1})) == ([(0, "read_only"), (1, "read_only")], [])
+    assert (counter.value, asked) == (0, [])
+    assert [event.code for event in events] == ["read_only", "read_only"]
+    manager.register("w", counter, policy=WritePolicy())
+    assert run(peer, peer.op("value", 5))[0] == []

@@ -153,7 +153,7 @@ function bind(connection, model, widgetData, options, before) {
       widgetId,
       baseUrl: connection.baseUrl,
       signal,
-      importModule: options.importModule,
+      importModule: options.importModule ?? connection.importModule,
     }).catch((error) => {
       throw new StageError("import", error);
     });

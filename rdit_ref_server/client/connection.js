@@ -7,6 +7,7 @@
 import { createTeller } from "./emitter.js";
 import { createExchange } from "./exchange.js";
 import { baseSurface, driveExchange } from "./exchange_driver.js";
+import { importerWithCredentials } from "./loader.js";
 import { createSoon } from "./soon.js";
 import { LIMITS } from "./timing.js";
 import { driveSession } from "./session_driver.js";
@@ -55,6 +56,8 @@ import { driveSession } from "./session_driver.js";
  * @typedef {object} OwnSurface
  * @property {Promise<void>} ready settles when it is live for the first time, or has failed or was closed before
  * @property {string | undefined} baseUrl what relative addresses from the server are relative to
+ * @property {((url: string) => Promise<any>) | undefined} [importModule] how modules of the server are imported, where the
+ * browser's own `import` would not have the credentials
  * @property {(event: "state" | "error" | "output" | "idle" | "open" | "source" | "restarted" | "goingAway",
  *   callback: (detail: any) => void, options?: { signal?: AbortSignal }) => () => void} on
  * `state` gives a StateChange, `error` a Fault (a refused edit has the server's code), `output` the message,
@@ -152,6 +155,7 @@ function surfaceOf(driver, emitter, timers) {
  * offers nothing: the three messages of the first design
  * @property {Profile} [profile] for the models of this connection, see `createModel`
  * @property {boolean} [output] also receive what callbacks print after the script has ended
+ * @property {string} [token] the server's, for a page that does not have its cookie, as on another site
  * @property {string | null} [statusUrl] asked when the server refuses the socket; null: never asked
  * @property {AbortSignal} [signal] closes the connection
  * @property {new (url: string, protocols?: string[]) => WebSocket} [WebSocket]
@@ -195,6 +199,7 @@ export function connect(url, options = {}) {
   const {
     protocol = "auto",
     output = false,
+    token,
     signal,
     WebSocket: WebSocketClass = globalThis.WebSocket,
     fetch = globalThis.fetch?.bind(globalThis),
@@ -208,6 +213,9 @@ export function connect(url, options = {}) {
   const baseUrl = baseUrlOf(address);
   const statusUrl = options.statusUrl === undefined ? new URL("api/status", baseUrl).href : options.statusUrl;
 
+  /** @type {Record<string, string>} */
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+
   const document = options.document === undefined ? (globalThis.document ?? null) : options.document;
   const teller = createTeller();
   const lifetime = new AbortController();
@@ -219,7 +227,9 @@ export function connect(url, options = {}) {
     try {
       const { status } = await fetch(statusUrl, {
         cache: "no-store",
-        credentials: "same-origin",
+        // As the WebSocket has them, to another origin, too.
+        credentials: "include",
+        headers,
         signal: lifetime.signal,
       });
       return status;
@@ -249,7 +259,8 @@ export function connect(url, options = {}) {
       sendMessage: (...message) => driver.sendMessage(...message),
       isPending: (...slot) => driver.isPending(...slot),
     },
-    makeSocket(offers) {
+    makeSocket(chosen) {
+      const offers = token === undefined ? chosen : offersWith(token, chosen);
       const ws = offers.length > 0 ? new WebSocketClass(address.href, offers) : new WebSocketClass(address.href);
       // Its closing is told like any other loss.
       const timer = setTimeout(() => ws.readyState < OPEN && ws.close(), LIMITS.dialMs);
@@ -274,11 +285,36 @@ export function connect(url, options = {}) {
           driver.start();
         });
   const surface = surfaceOf(() => driver, teller.emitter, { setTimeout, clearTimeout });
-  const connection = connectionOf(() => driver, { ...surface, ready: readiness.promise, baseUrl });
+  const importModule = importerFor(baseUrl, token === undefined ? undefined : headers, fetch);
+  const connection = connectionOf(() => driver, { ...surface, ready: readiness.promise, baseUrl, importModule });
   if (signal?.aborted) connection.close();
   else driver.start();
   signal?.addEventListener("abort", () => connection.close(), { signal: lifetime.signal });
   return connection;
+}
+
+/**
+ * A browser sets no headers on a WebSocket: the token is offered as a protocol, which is never chosen. Something else has
+ * to be, or the browser closes the socket.
+ *
+ * @param {string} token @param {string[]} offers
+ */
+function offersWith(token, offers) {
+  const bytes = String.fromCharCode(...new TextEncoder().encode(token));
+  const base64url = btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return [...(offers.length > 0 ? offers : ["rdit.base"]), `rdit.token.${base64url}`];
+}
+
+/**
+ * @param {string | undefined} baseUrl
+ * @param {Record<string, string> | undefined} headers
+ * @param {typeof globalThis.fetch | undefined} fetch
+ */
+function importerFor(baseUrl, headers, fetch) {
+  if (baseUrl === undefined || !fetch) return undefined;
+  const { origin } = new URL(baseUrl);
+  const isForeign = globalThis.location !== undefined && globalThis.location.origin !== origin;
+  return headers || isForeign ? importerWithCredentials(origin, headers ?? {}, fetch) : undefined;
 }
 
 /** The server's own address: its WebSocket lies one level below. @param {string | URL} address `ws:` or `wss:` */
@@ -401,7 +437,8 @@ export function connectionOver(ws, options = {}) {
   const own = surfaceOf(() => driver, exchange.emitter, { setTimeout, clearTimeout });
   // Something with a mere send() has no address either.
   const baseUrl = /^wss?:/.test(ws.url) ? baseUrlOf(ws.url) : undefined;
-  const connection = connectionOf(() => driver, { ...own, ready: readiness.promise, baseUrl });
+  const importModule = importerFor(baseUrl, undefined, globalThis.fetch?.bind(globalThis));
+  const connection = connectionOf(() => driver, { ...own, ready: readiness.promise, baseUrl, importModule });
   wrappers.set(ws, connection);
   return connection;
 }

@@ -9,6 +9,7 @@
 /** @typedef {import("./host.js").RenderOptions} RenderOptions */
 /** @typedef {import("./host.js").View} View */
 /** @typedef {import("./host.js").WidgetFailure} WidgetFailure */
+/** @typedef {import("./invoke.js").CommandError} CommandError */
 /** @typedef {import("./loader.js").Definition} Definition */
 /** @typedef {import("./model.js").Channel} Channel */
 /** @typedef {import("./model.js").Fault} Fault */

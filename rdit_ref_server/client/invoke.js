@@ -15,8 +15,17 @@ export const INVOKE_TIMEOUT_MS = 3_000;
  */
 
 /**
+ * What a command rejects with, unless the caller's own signal ended it. `code` is stable: of Python's end
+ * `command_failed` (it raised; also where no code came), `unknown_command`, `bad_return`, `no_event_loop`,
+ * `handler_failed`; of the page's `timeout`, `closed`, `unsupported`, or why the question was lost.
+ *
+ * @typedef {Error & { code: string }} CommandError
+ */
+
+/**
  * @typedef {object} Experimental
  * @property {(name: string, msg?: unknown, options?: InvokeOptions) => Promise<[any, DataView[]]>} invoke
+ * rejects with a CommandError
  */
 
 /** Random enough for a name among the questions of one page; `crypto.randomUUID` is for secure contexts only. */
@@ -29,6 +38,16 @@ function textOf(error) {
   if (typeof error === "string") return error;
   const name = error?.type ?? error?.name;
   return [name, error?.message].filter((part) => typeof part === "string" && part !== "").join(": ") || "it failed";
+}
+
+/** Another end than ours may give none. @param {any} error what Python says */
+function codeOf(error) {
+  return typeof error?.code === "string" && error.code !== "" ? error.code : "command_failed";
+}
+
+/** @param {string} code @param {string} message @returns {CommandError} */
+function commandError(code, message) {
+  return Object.assign(new Error(message), { code });
 }
 
 /**
@@ -48,25 +67,26 @@ export function experimentalOf(model, hold, limitMs = INVOKE_TIMEOUT_MS) {
       try {
         return await new Promise((resolve, reject) => {
           const limit = signal ?? AbortSignal.timeout(timeoutMs);
-          const late = new Error(`Python did not answer ${JSON.stringify(name)} within ${timeoutMs} ms`);
+          const late = commandError("timeout", `Python did not answer ${JSON.stringify(name)} within ${timeoutMs} ms`);
+          const closed = commandError("closed", "The widget was closed");
           const ended = { signal: waiting.signal };
           limit.addEventListener("abort", () => reject(signal ? signal.reason : late), ended);
-          model.signal.addEventListener("abort", () => reject(new Error("The widget was closed")), ended);
+          model.signal.addEventListener("abort", () => reject(closed), ended);
           // An answer comes through while a widget's messages are kept back: its `initialize` may wait for this one.
           const untap = model.tapMessages((content, answers) => {
             if (content?.id !== id || content.kind !== "anywidget-command-response") return;
             if (content.error === undefined || content.error === null) resolve([content.response, answers]);
-            else reject(new Error(`Command ${JSON.stringify(name)}: ${textOf(content.error)}`));
+            else reject(commandError(codeOf(content.error), `Command ${JSON.stringify(name)}: ${textOf(content.error)}`));
           });
           waiting.signal.addEventListener("abort", untap);
           // Python's end takes a question apart by its keys: one that is left out would be missed there.
           const question = { id, kind: "anywidget-command", name, msg: msg ?? null };
           const isCarried = model.sendMessage(question, buffers, ({ code, message }) =>
-            reject(Object.assign(new Error(`Command ${JSON.stringify(name)}: ${message} (${code})`), { code })),
+            reject(commandError(code, `Command ${JSON.stringify(name)}: ${message} (${code})`)),
           );
           if (!isCarried) {
             const text = "this connection carries no custom messages (base mode)";
-            reject(new Error(`Cannot invoke ${JSON.stringify(name)}: ${text}`));
+            reject(commandError("unsupported", `Cannot invoke ${JSON.stringify(name)}: ${text}`));
           }
         });
       } finally {

@@ -75,12 +75,40 @@ async function importSource({ esm, esm_url, widgetId, baseUrl, importModule }) {
   }
   if (typeof esm !== "string") throw new TypeError(`Widget ${widgetId} has no code: expected esm or esm_url`);
   if (isHttpUrl(esm)) return importModule(esm.includes("#") ? esm : instanceOf(esm, widgetId));
-  const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
+  return importText(esm, importModule);
+}
+
+/** @param {string} text @param {(url: string) => Promise<any>} importModule */
+async function importText(text, importModule) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   try {
     return await importModule(url);
   } finally {
     URL.revokeObjectURL(url);
   }
+}
+
+/**
+ * How to import a server's modules that the browser's own `import` would ask for without credentials: it sends none to
+ * another origin, and a token never. The text is fetched, with them, and imported; what lies elsewhere is imported as ever.
+ *
+ * @param {string} origin the server's
+ * @param {RequestInit["headers"]} headers
+ * @param {typeof globalThis.fetch} fetch
+ * @param {(url: string) => Promise<any>} [importModule]
+ * @returns {(url: string) => Promise<any>}
+ */
+export function importerWithCredentials(origin, headers, fetch, importModule = importUrl) {
+  return async (url) => {
+    // The origin of a blob is that of the page that made it.
+    if (!isHttpUrl(url) || new URL(url).origin !== origin) return importModule(url);
+    // A server that lets all the world in does not let credentials in: it is asked without.
+    const response = await fetch(url, { credentials: "include", headers }).catch(() => null);
+    if (response === null) return importModule(url);
+    if (!response.ok) throw new TypeError(`The server refuses the module ${url} (HTTP ${response.status})`);
+    const text = await response.text();
+    return importText(`${text}\n//# sourceURL=${url}`, importModule);
+  };
 }
 
 /** @param {string} url */

@@ -6,7 +6,7 @@
  * `set` sends at once and listeners get the value. Neither knows sockets; both write to a channel.
  */
 
-import { deepEqual, sameOnWire, toWire } from "./binary.js";
+import { deepEqual, isBinary, sameOnWire, toWire } from "./binary.js";
 import { createEmitter } from "./emitter.js";
 
 /** @typedef {import("./emitter.js").Handler} Handler */
@@ -267,8 +267,12 @@ export function createModel(widgetId, state, channel, options = {}) {
       else if (!channel.isPending?.(widgetId, name)) continue;
       dirty.add(name);
     }
-    fire(changed);
-    if (autosave) save();
+    // What a listener sends comes behind it; and it hears even of what cannot be sent.
+    try {
+      if (autosave) save();
+    } finally {
+      fire(changed);
+    }
   }
 
   function save() {
@@ -307,6 +311,9 @@ export function createModel(widgetId, state, channel, options = {}) {
       values.set(key, value);
       changed.push(key);
     }
+    // Bytes are told of behind what says how to read them: so it is in Jupyter, which modules were written for.
+    const isBytes = (/** @type {string} */ key) => Number(isBinary(values.get(key)));
+    changed.sort((left, right) => isBytes(left) - isBytes(right));
     return () => fire(changed);
   }
 

@@ -25,6 +25,8 @@ export function noticeOf(fault) {
   if (cause === "restart") return null;
   const subject = subjectOf(fault);
   switch (code) {
+    case "no_python":
+      return "A widget has a question or a message for Python, which is not there: parts of it may not work in this page";
     case "unsupported":
       return `Widget ${fault.widget_id}: ${message}`;
     case "undeliverable":
@@ -59,9 +61,10 @@ export function noticeOf(fault) {
  * What the page's content security policy kept a widget's code from.
  *
  * @param {{ blockedURI: string, effectiveDirective: string }} violation
+ * @param {string} [advice] what to do about the network; default: nothing can be done
  * @returns {string | null} null: nothing that a widget's user could do anything about
  */
-export function violationNotice({ blockedURI, effectiveDirective }) {
+export function violationNotice({ blockedURI, effectiveDirective }, advice) {
   // `new Function` and what only looks like it are `eval` too.
   if (blockedURI === "eval") {
     return (
@@ -72,7 +75,8 @@ export function violationNotice({ blockedURI, effectiveDirective }) {
   const origin = /^https?:\/\/[^/]+/.exec(blockedURI)?.[0];
   if (origin === undefined) return null;
   const what = effectiveDirective.startsWith("script-src") ? "code" : "data";
-  return `A widget wants to load ${what} from ${origin}, which this page does not allow: it loads from its own server only`;
+  const ending = advice ? `. If you trust it, ${advice}` : ": it loads from its own server only";
+  return `A widget wants to load ${what} from ${origin}, which this page does not allow${ending}`;
 }
 
 export const GOING_AWAY_NOTICE = "The server is going away. This page connects again when it is back.";

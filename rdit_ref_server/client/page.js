@@ -8,20 +8,16 @@
  */
 
 import { connect } from "./connection.js";
-import { renderWidget } from "./host.js";
-import { messageOf } from "./model.js";
 import { GOING_AWAY_NOTICE, noticeOf, rerunNotice, restartNotice, violationNotice } from "./notices.js";
-import { createOutputs } from "./outputs.js";
+import { createResults, setText } from "./results.js";
 
-const EVENT_KINDS = ["statement", "stream", "display", "error", "widget", "done", "reset"];
+const EVENT_KINDS = ["statement", "stream", "display", "update", "clear", "error", "widget", "done", "reset"];
 /** A stream that broke off while the socket is live is opened again after this long. */
 export const STREAM_RETRY_MS = 1_000;
 /** After `done` the server ends the stream, perhaps behind output of callbacks; one that stays open is closed then. */
 export const DONE_GRACE_MS = 1_000;
 /** So long an edit may be on its way before the page calls itself busy. */
 export const BUSY_AFTER_MS = 150;
-/** More notices than this push the oldest out. */
-export const MAX_NOTICES = 5;
 
 const STATE_LABELS = { connecting: "Connecting", live: "Live", offline: "Reconnecting", failed: "Failed" };
 const RUN_LABELS = {
@@ -32,8 +28,6 @@ const RUN_LABELS = {
   ok: "Ready",
   error: "Stopped by an error",
 };
-
-/** @typedef {{ stage: string, message: string }} PageError */
 
 /**
  * @typedef {object} PageOptions
@@ -65,27 +59,22 @@ export function startPage(options = {}) {
   const runLabel = byId("rdit-run");
   const restartButton = /** @type {HTMLButtonElement} */ (byId("rdit-restart"));
   const interruptButton = /** @type {HTMLButtonElement} */ (byId("rdit-interrupt"));
-  const codeButton = byId("rdit-code");
   const notices = byId("rdit-notices");
   const failurePanel = byId("rdit-failure");
   const emptyNote = byId("rdit-empty");
   const root = byId("rdit-outputs");
 
-  /** @type {PageError[]} */
-  const errors = (window.__rditErrors = []);
-  /** @param {string} stage @param {unknown} error */
-  const recordError = (stage, error) => void errors.push({ stage, message: messageOf(error) });
-  window.addEventListener("error", (/** @type {ErrorEvent} */ event) =>
-    recordError("page", event.error ?? event.message),
-  );
-  window.addEventListener("unhandledrejection", (/** @type {PromiseRejectionEvent} */ event) =>
-    recordError("promise", event.reason),
-  );
-
   /** @param {string} path */
-  const urlOf = (path) => new URL(path, document.baseURI).href;
+  function urlOf(path) {
+    const url = new URL(path, document.baseURI);
+    // Where each page load has its own kernel, everything that it asks for says which.
+    const kernel = html.getAttribute("data-rdit-kernel");
+    if (kernel) url.searchParams.set("kernel", kernel);
+    return url.href;
+  }
   const connection = connectTo(urlOf("ws/widgets"), { output: true });
-  const outputs = createOutputs({ root, onWidget: showWidget });
+  const results = createResults({ window, connection, importModule, onsettled: () => update() });
+  const { notify, recordError } = results;
 
   let lastId = 0;
   /** The run has ended: its `done` was seen. */
@@ -94,13 +83,8 @@ export function startPage(options = {}) {
   let isStreamDone = false;
   /** A restart was asked for, and its `reset` has not come yet. */
   let isRestarting = false;
-  let isCodeShown = false;
-  /** Ends the views of this run. */
-  let runLifetime = new AbortController();
   /** @type {keyof typeof RUN_LABELS} */
   let run = "waiting";
-  /** Widgets of this run that have neither rendered nor failed yet. @type {Set<object>} */
-  let rendering = new Set();
   /** Outputs that came before the stream was done, by id. @type {Map<number, any>} */
   const early = new Map();
   /** Properties of which it was said that Python does not have them. @type {Set<string>} */
@@ -114,7 +98,7 @@ export function startPage(options = {}) {
 
   /** Says whether anything is in flight: at once, and with each edit twice, so nothing else is touched. */
   function updateIdle() {
-    const isSettled = isStreamDone && !isRestarting && rendering.size === 0 && connection.idle;
+    const isSettled = isStreamDone && !isRestarting && !results.isRendering && connection.idle;
     const isIdle = connection.state === "live" && isSettled;
     if (html.hasAttribute("data-rdit-idle") !== isIdle) html.toggleAttribute("data-rdit-idle", isIdle);
   }
@@ -142,63 +126,7 @@ export function startPage(options = {}) {
     runLabel.setAttribute("data-run", shownRun);
     interruptButton.hidden = !(state === "live" && (run === "running" || shownRun === "busy"));
     restartButton.disabled = state !== "live";
-    emptyNote.hidden = !(isStreamDone && root.querySelector(".rdit-statement:not([data-empty])") === null);
-  }
-
-  /** @param {Element} el @param {string} text */
-  function setText(el, text) {
-    // Writing equal text again would be announced again.
-    if (el.textContent !== text) el.textContent = text;
-  }
-
-  /** @param {string} text @param {string} [topic] replaces the notice on the same topic, and outlives a reset */
-  function notify(text, topic) {
-    const equal = [...notices.children].find((notice) => notice.firstChild?.textContent === text);
-    if (equal && equal === notices.lastElementChild) return;
-    // Told again, it is the latest again.
-    equal?.remove();
-    if (topic) notices.querySelector(`[data-topic="${topic}"]`)?.remove();
-    const notice = document.createElement("p");
-    notice.className = "rdit-notice";
-    if (topic) notice.setAttribute("data-topic", topic);
-    const message = document.createElement("span");
-    message.textContent = text;
-    const dismiss = document.createElement("button");
-    dismiss.type = "button";
-    dismiss.textContent = "Dismiss";
-    dismiss.setAttribute("aria-label", `Dismiss: ${text}`);
-    dismiss.addEventListener("click", () => {
-      const next = notice.nextElementSibling ?? notice.previousElementSibling;
-      notice.remove();
-      // Whoever dismisses them by keyboard is not sent back to the top of the page.
-      next?.querySelector("button")?.focus();
-    });
-    notice.append(message, dismiss);
-    notices.append(notice);
-    while (notices.childElementCount > MAX_NOTICES) notices.firstElementChild?.remove();
-  }
-
-  /** @param {any} widgetData @param {HTMLElement} el */
-  function showWidget(widgetData, el) {
-    const ticket = {};
-    const tickets = rendering;
-    tickets.add(ticket);
-    renderWidget({
-      widgetData,
-      el,
-      connection,
-      signal: runLifetime.signal,
-      importModule,
-      onerror(failure) {
-        console.error(`[rdit] widget ${failure.widgetId} failed (${failure.stage})`, failure.error);
-        recordError(failure.stage, failure.error);
-      },
-    })
-      .catch((error) => recordError("open", error))
-      .finally(() => {
-        tickets.delete(ticket);
-        update();
-      });
+    emptyNote.hidden = !(isStreamDone && results.isEmpty);
   }
 
   /** @param {any} event */
@@ -206,8 +134,7 @@ export function startPage(options = {}) {
     if (event.kind === "reset") return reset(event);
     if (event.kind === "done") run = event.status === "error" ? "error" : "ok";
     else if (!isRunOver) run = "running";
-    outputs.show(event);
-    if (event.kind === "statement" && isCodeShown) openCode();
+    results.show(event);
   }
 
   /** @param {{ id: number, changed?: unknown }} event */
@@ -222,7 +149,6 @@ export function startPage(options = {}) {
       return;
     }
     closeStream();
-    rendering = new Set();
     // What is said about the server having been started anew comes before the reset that follows from it.
     const isAskedFor = isRestarting;
     isRestarting = false;
@@ -231,9 +157,7 @@ export function startPage(options = {}) {
     }
     if (Array.isArray(changed) && changed.length > 0) notify(rerunNotice(changed.map(String)), "rerun");
     undeclared.clear();
-    runLifetime.abort();
-    runLifetime = new AbortController();
-    outputs.clear();
+    results.clear();
     // In base mode a new socket starts with every value that changed: none of the old run's can be mistaken for one of
     // the new. In rdit/1 each widget's incarnation tells them apart, and the socket goes on.
     connection.renew();
@@ -285,7 +209,7 @@ export function startPage(options = {}) {
     isStreamDone = true;
     const waiting = [...early].sort(([a], [b]) => a - b);
     early.clear();
-    for (const [n, output] of waiting) takeOutput(n, output);
+    for (const [n, output] of waiting) showOutput(n, output);
   }
 
   /** @param {string} kind @param {{ data: string, lastEventId: string }} message */
@@ -315,6 +239,15 @@ export function startPage(options = {}) {
       early.set(n, event);
       return;
     }
+    // A page that reads slowly is not sent everything: the stream has it.
+    if (n > lastId + 1) {
+      early.set(n, event);
+      openStream();
+    } else showOutput(n, event);
+  }
+
+  /** @param {number} n @param {any} event */
+  function showOutput(n, event) {
     if (n <= lastId) return;
     lastId = n;
     show({ ...event, kind: event.kind ?? event.type, id: n });
@@ -358,10 +291,6 @@ export function startPage(options = {}) {
     } catch {
       // The pill says already that nobody answers.
     }
-  }
-
-  function openCode() {
-    for (const details of root.querySelectorAll("details.rdit-code")) details.toggleAttribute("open", isCodeShown);
   }
 
   connection.on("state", ({ state, failure }) => {
@@ -428,15 +357,8 @@ export function startPage(options = {}) {
 
   restartButton.addEventListener("click", () => void restart());
   interruptButton.addEventListener("click", () => void post("api/interrupt", "The interrupt did not work"));
-  codeButton.addEventListener("click", () => {
-    isCodeShown = !isCodeShown;
-    codeButton.setAttribute("aria-pressed", String(isCodeShown));
-    root.toggleAttribute("data-show-code", isCodeShown);
-    openCode();
-  });
-
   update();
-  return { connection, outputs };
+  return { connection, outputs: results.outputs };
 }
 
 if (globalThis.document?.documentElement.hasAttribute("data-rdit-page")) startPage();

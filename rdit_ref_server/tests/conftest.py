@@ -3,12 +3,15 @@
 import contextlib
 import json
 import threading
+import time
 import warnings
 
 import ipywidgets
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from rdit_core import Limits
+from rdit_ref_server import commands
 from rdit_ref_server.app import create_app
 from rdit_ref_server.kernel import Kernel
 from rdit_ref_server.script import Script
@@ -80,7 +83,8 @@ class Running:
         news = threading.Event()
         unsubscribe = self.kernel.log.subscribe(news.set)
         try:
-            for _ in range(PATIENCE_S * 20):
+            give_up_s = time.monotonic() + PATIENCE_S
+            while time.monotonic() < give_up_s:
                 if condition():
                     return
                 news.wait(0.05)
@@ -170,6 +174,16 @@ def site(running, client_folder):
     """The application in memory, opened by somebody who has the token."""
     rules = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN)
     app = create_app(running.kernel, running.script, rules, client=client_folder)
+    running.kernel.submit(lambda: None)
+    with TestClient(app, base_url=ORIGIN, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        yield client
+
+
+@pytest.fixture
+def coding_site(running, client_folder):
+    """The application in memory, where visitors may send code."""
+    rules = AccessRules.for_address("127.0.0.1", 8765, token=TOKEN, allows_code=True)
+    app = create_app(running.kernel, running.script, rules, client=client_folder)
     with TestClient(app, base_url=ORIGIN, headers={"authorization": f"Bearer {TOKEN}"}) as client:
         yield client
 
@@ -178,3 +192,45 @@ def site(running, client_folder):
 def stranger(site):
     """The same application, asked without any credentials."""
     return TestClient(site.app, base_url=ORIGIN, follow_redirects=False)
+
+
+class Live:
+    """A server at a real port, with its kernel in a side thread."""
+
+    def __init__(self, running, limits, rules):
+        self.running = running
+        self.kernel = running.kernel
+        self.manager = running.kernel.manager
+        self._listener = commands._listen("127.0.0.1", 0)
+        self.port = self._listener.getsockname()[1]
+        self.host = f"127.0.0.1:{self.port}"
+        self.origin = f"http://{self.host}"
+        self.rules = rules or AccessRules.for_address("127.0.0.1", self.port, token=TOKEN)
+        """Who may come; may be set."""
+        self.app = create_app(running.kernel, running.script, lambda: self.rules)
+        self.server = commands._web_server(self.app, limits)
+        self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self._listener]})
+        self._thread.start()
+
+    def close(self):
+        self.server.should_exit = self.server.force_exit = True
+        self._thread.join()
+        self._listener.close()
+
+
+@pytest.fixture
+def live(tmp_path):
+    """Start a server for hostile peers, on a script that has run. Limits are those of the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(source="", *, rules=None, **limits):
+            limits = Limits(**limits)
+            kernel = Kernel(limits=limits)
+            stack.callback(kernel.close)
+            running = Running(kernel, tmp_path)
+            running.run(source)
+            server = Live(running, limits, rules)
+            stack.callback(server.close)
+            return server
+
+        yield start

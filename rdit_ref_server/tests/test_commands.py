@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -20,7 +22,7 @@ from rdit_ref_server import commands
 from rdit_ref_server.app import create_app
 from rdit_ref_server.security import AccessRules
 
-from .conftest import COUNTER, PATIENCE_S
+from .conftest import COUNTER, PATIENCE_S, TOKEN
 
 RUN = [sys.executable, "-c", "import sys; from rdit_ref_server.commands import serve; sys.exit(serve(sys.argv[1:]))"]
 
@@ -31,6 +33,7 @@ class Served:
     def __init__(self, *arguments):
         environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
         environment.pop("DISPLAY", None)
+        self.path = Path(arguments[0])
         self.process = subprocess.Popen(
             [*RUN, *map(str, arguments)],
             stdout=subprocess.PIPE,
@@ -76,10 +79,10 @@ class Served:
         return connect(address, additional_headers=headers, max_size=None)
 
     @contextlib.contextmanager
-    def session(self):
+    def session(self, query=""):
         """A socket that has said hello in `rdit/1`."""
         with connect(
-            self.origin.replace("http:", "ws:") + "/ws/widgets",
+            self.origin.replace("http:", "ws:") + f"/ws/widgets{query}",
             additional_headers={"Authorization": f"Bearer {self.token}"},
             subprotocols=["rdit.v1"],
             max_size=None,
@@ -123,9 +126,8 @@ def read_on(page):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return unused.getsockname()[1]
 
 
 def fails(capsys, *arguments):
@@ -181,10 +183,15 @@ while True:
 """
 
 
-def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(serve):
-    served = serve(SWALLOWS).ready()
-    assert served.line() == "asleep\n"
-    with served.session() as page:
+KEY = "k" * 20
+PER_TAB = pytest.mark.parametrize("arguments", [(), ("--kernel-per-tab",)], ids=["one kernel", "a kernel per tab"])
+
+
+@PER_TAB
+def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(serve, arguments):
+    served = serve(SWALLOWS, *arguments).ready()
+    with served.session(f"?kernel={KEY}") as page:
+        assert served.line() == "asleep\n"
         served.process.send_signal(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as closed:
             read_on(page)
@@ -215,11 +222,14 @@ def test_it_ends_though_nobody_reads_what_it_writes(tmp_path):
         assert process.wait(PATIENCE_S) == 0
 
 
-def test_a_second_signal_ends_it_at_once(serve):
-    served = serve(SWALLOWS).ready()
-    assert served.line() == "asleep\n"
-    served.process.send_signal(signal.SIGINT)
-    assert served.line() == "no\n"
+@PER_TAB
+def test_a_second_signal_ends_it_at_once(serve, arguments):
+    served = serve(SWALLOWS, *arguments).ready()
+    with served.session(f"?kernel={KEY}") as page:
+        assert served.line() == "asleep\n"
+        served.process.send_signal(signal.SIGINT)
+        with pytest.raises(ConnectionClosed):
+            read_on(page)
     for _ in range(PATIENCE_S * 20):
         # Those that follow the first at once count as one with it: a shell and a wrapper may each pass on one Ctrl-C.
         if served.process.poll() is not None:
@@ -227,7 +237,7 @@ def test_a_second_signal_ends_it_at_once(serve):
         served.process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             served.process.wait(0.05)
-    assert served.wait() == commands._ENDED_AT_ONCE
+    assert served.wait() == commands._INTERRUPTED
     assert "leaving it" not in "".join(served.errors)
 
 
@@ -304,6 +314,7 @@ def test_the_first_designs_counter_works_over_a_real_socket(serve):
     assert served.line() == "Python saw value change: 0 → 1\n"
 
 
+@pytest.mark.threat(17)
 def test_an_over_long_frame_is_an_error_and_the_socket_stays(serve):
     served = serve(COUNTER + "counter\n").ready()
     with served.socket(Authorization=f"Bearer {served.token}") as page:
@@ -313,6 +324,7 @@ def test_an_over_long_frame_is_an_error_and_the_socket_stays(serve):
         assert json.loads(page.recv(timeout=PATIENCE_S))["code"] == "bad_json"
 
 
+@pytest.mark.threat(1, 6)
 def test_a_real_socket_is_closed_before_it_is_open_without_credentials(serve):
     served = serve("").ready()
     for headers in (
@@ -327,6 +339,7 @@ def test_a_real_socket_is_closed_before_it_is_open_without_credentials(serve):
     assert served.errors == [], "a refusal is no trouble of the server's"
 
 
+@pytest.mark.threat(8)
 def test_the_token_is_in_the_ready_line_and_in_no_log(serve):
     served = serve("").ready()
     with pytest.raises(urllib.error.HTTPError):
@@ -344,6 +357,17 @@ def test_an_interrupt_ends_a_sleep_and_the_server_goes_on(serve):
     served.ask("/api/interrupt", "POST")
     assert '"ename":"KeyboardInterrupt"' in served.ask("/api/execute")
     assert json.loads(served.ask("/api/status"))["state"] == "idle"
+
+
+@pytest.mark.parametrize("stuck", ["while True: pass", "time.sleep(60)"])
+def test_an_interrupt_is_felt_within_a_second(serve, stuck):
+    served = serve(f"import time\nprint('started', flush=True)\n{stuck}\n").ready()
+    assert served.line() == "started\n"
+    asked_s = time.monotonic()
+    served.ask("/api/interrupt", "POST")
+    assert "KeyboardInterrupt" in served.ask("/api/execute")
+    assert time.monotonic() - asked_s < 1
+    assert served.end() == 0
 
 
 def test_a_reset_in_a_sleep_runs_the_script_afresh(serve, tmp_path):
@@ -370,8 +394,7 @@ def test_a_token_of_ones_own_is_used(serve):
 
 
 def test_behind_a_forwarder_the_ready_line_has_its_address_and_requests_by_it_are_let_in(serve):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     served = serve("", "--port", port, "--public-url", "http://Forwarder.test:9000").ready()
     assert served.origin == "http://Forwarder.test:9000"
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/status")
@@ -383,6 +406,19 @@ def test_behind_a_forwarder_the_ready_line_has_its_address_and_requests_by_it_ar
     request.add_header("Host", "elsewhere.test:9000")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(request, timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("left", ["/widgets", ""], ids=["left", "taken off"])
+def test_behind_a_forwarder_with_a_prefix_the_ready_line_has_it_and_requests_with_and_without_are_let_in(serve, left):
+    port = free_port()
+    address = "http://forwarder.test:9000/widgets/"
+    served = serve("", "--port", port, "--token", TOKEN, "--public-url", address)
+    assert served.line() == f"rdit: serving at http://forwarder.test:9000/widgets/?token={TOKEN}\n"
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{left}/api/status")
+    request.add_header("Authorization", f"Bearer {TOKEN}")
+    request.add_header("Host", "forwarder.test:9000")
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        assert json.loads(answer.read())["script"] == "script.py"
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_NODELAY"), reason="no such option on this platform")
@@ -432,14 +468,29 @@ def test_a_missing_file_is_said_in_one_line(capsys, tmp_path):
     assert fails(capsys, tmp_path) == f"rdit serve: error: {tmp_path} is a directory"
 
 
+def test_a_module_that_cannot_run_is_said_in_one_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    (tmp_path / "broken_package").mkdir()
+    (tmp_path / "broken_package" / "__init__.py").write_text("1 / 0")
+    assert fails(capsys, "-m", "no_such") == "rdit serve: error: cannot run module no_such: no module named no_such"
+    assert "is not a file of Python source" in fails(capsys, "-m", "sys")
+    assert "its package raised ZeroDivisionError" in fails(capsys, "-m", "broken_package.app")
+    assert "required" in fails(capsys, "--port", "0")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["--port", "65536"], "--port must be 0 to 65535"),
         (["--port", "x"], "invalid int value"),
         (["--allow-origin", "*"], "--allow-origin takes an origin"),
+        (["--allow-frame", "*"], "--allow-frame takes an origin"),
         (["--public-url", "example.org"], "--public-url takes an address"),
-        (["--public-url", "https://example.org/path"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/path?x"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/../path"], "--public-url takes an address"),
+        (["--public-url", "https://example.org/api"], "the path not below /api, /client, /esm, /healthz, /ws"),
+        (["--public-url", "http://[/path"], "--public-url takes an address"),
         (["--public-url", "ws://example.org"], "--public-url takes an address"),
         (["--host", ""], "--host must not be empty"),
         (["--host", "no.such.host.invalid"], "cannot listen at no.such.host.invalid"),
@@ -448,6 +499,11 @@ def test_a_missing_file_is_said_in_one_line(capsys, tmp_path):
         (["--token", "long-enough", "--no-token"], "not allowed with"),
         (["--tok", "abbreviated"], "unrecognized arguments"),
         (["surplus"], "unrecognized arguments"),
+        (["-m", "module"], "not allowed with"),
+        (["--read-only", "--allow-code"], "exclude each other"),
+        (["--kernel-per-tab", "--reload"], "exclude each other"),
+        (["--kernel-per-tab", "--kernel-ttl", "-1"], "--kernel-ttl must be"),
+        (["--kernel-per-tab", "--kernel-ttl", "nan"], "--kernel-ttl must be"),
     ],
 )
 def test_arguments_that_make_no_sense_are_explained(capsys, tmp_path, arguments, complaint):
@@ -468,6 +524,7 @@ def test_help_has_examples(capsys):
         "--token",
         "--no-token",
         "--allow-origin",
+        "--allow-frame",
         "--public-url",
         "--allow-eval",
         "-- ARGS",
@@ -487,6 +544,7 @@ def test_loopback_is_told_from_the_rest(host, loopback):
     assert commands._is_loopback(host) is loopback
 
 
+@pytest.mark.threat(34)
 def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(capsys, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("")
@@ -497,6 +555,10 @@ def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(c
     assert capsys.readouterr().err == ""
     commands._parse([str(script), "--host", "0.0.0.0", "--no-token"])
     assert "anybody who can reach 0.0.0.0" in capsys.readouterr().err
+    commands._parse([str(script), "--no-token", "--public-url", "http://forwarder.test:9000"])
+    assert "anybody who can reach http://forwarder.test:9000" in capsys.readouterr().err
+    commands._parse([str(script), "--public-url", "http://forwarder.test:9000"])
+    assert capsys.readouterr().err == ""
 
 
 def test_a_server_that_listens_everywhere_knows_its_own_names():
@@ -566,4 +628,66 @@ def test_with_reload_the_widget_librarys_own_watcher_stays_out(serve, tmp_path, 
     source = RELOADED + "print(Subject._esm._background_thread)\n"
     served = serve(source, "--reload").ready()
     assert [served.line(), served.line()] == ["script one\n", "None\n"]
+    assert served.end() == 0
+
+
+MODULE = """
+import sys
+from .beside import name
+print(__name__, __package__, name, sys.argv[1:], sys.path[0])
+"""
+
+
+@pytest.mark.parametrize("name", ["a_package.app", "a_package"])
+def test_a_module_runs_as_python_dash_m_runs_it(tmp_path, monkeypatch, name):
+    package = tmp_path / "a_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "beside.py").write_text("name = 'beside'")
+    for file in ("app.py", "__main__.py"):
+        (package / file).write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    served = Served("-m", name, "--port", 0, "--no-browser", "--", "x").ready()
+    plain = subprocess.run([sys.executable, "-m", name, "x"], capture_output=True, text=True, check=True)
+    assert served.line() == plain.stdout
+    assert served.end() == 0
+    served.process.stdout.close()
+    served.process.stderr.close()
+
+
+def test_pages_of_an_audience_see_and_cannot_write(serve):
+    served = serve(COUNTER + "counter\nprint('ready')\n", "--read-only").ready()
+    assert served.line() == "ready\n"
+    with served.socket(Authorization=f"Bearer {served.token}", Origin=served.origin) as page:
+        page.send(json.dumps({"type": "widget_update", "widget_id": "3.0", "property": "value", "value": 5}))
+        answer = json.loads(page.recv(PATIENCE_S))
+        assert (answer["type"], answer["code"]) == ("error", "read_only")
+    for path in ("/api/reset", "/api/interrupt"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            served.ask(path, "POST")
+        assert (refused.value.code, json.load(refused.value)["code"]) == (403, "forbidden")
+    assert '"value":0' in served.ask("/api/execute")
+    assert served.end() == 0
+
+
+def test_with_a_kernel_per_tab_each_key_runs_the_script_and_an_endless_one_does_not_keep_the_server(serve):
+    source = "import os\nprint('on', flush=True)\nif not os.path.exists(__file__ + '.on'):\n    while True: pass\n1\n"
+    served = serve(source, "--kernel-per-tab", "--kernel-ttl", "0").ready()
+    stuck, free = "s" * 20, "f" * 20
+    address = served.origin.replace("http:", "ws:") + f"/ws/widgets?kernel={stuck}"
+    with connect(address, additional_headers={"Authorization": f"Bearer {served.token}"}):
+        assert served.line() == "on\n"
+        (served.path.parent / f"{served.path.name}.on").touch()
+        assert "event: done" in served.ask(f"/api/execute?kernel={free}")
+        assert json.loads(served.ask(f"/api/status?kernel={stuck}"))["state"] == "running"
+        assert served.end(signal.SIGINT) == 0
+
+
+def test_with_a_kernel_per_tab_there_are_as_many_kernels_as_connections_may_be(serve):
+    served = serve("print('on')\n", "--kernel-per-tab", "--max-connections", "1").ready()
+    with served.session(f"?kernel={KEY}"):
+        assert served.line() == "on\n"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            served.ask(f"/api/execute?kernel={'o' * 20}")
+        assert (refused.value.code, json.load(refused.value)["code"]) == (503, "too_many_kernels")
     assert served.end() == 0

@@ -201,7 +201,132 @@ def test_the_process_gets_itself_back(running):
     assert (sys.stdout, sys.stderr, sys.displayhook, sys.argv, list(sys.path), sys.modules["__main__"]) == before
 
 
-def test_a_thread_prints_into_the_last_statement(running):
+def test_input_fails_at_once_and_says_what_to_do(running):
+    for call in ("input('name? ')", "__import__('getpass').getpass()"):
+        events = running.run(f"print('before')\n{call}\n")
+        (error,) = of_kind(events, "error")
+        assert (error["statement"], error["ename"]) == (2, "StdinNotImplementedError")
+        assert "Take the value from a widget" in error["evalue"]
+        assert "process.py" not in error["traceback"]
+    running.kernel.close()
+    assert input is __import__("builtins").input
+    assert input.__module__ == "builtins"
+
+
+def test_an_update_stands_in_the_place_of_what_was_displayed(running):
+    source = """
+from IPython.display import update_display
+display("first", display_id="one")
+display("second", display_id="one")
+for i in range(1000):
+    update_display(i, display_id="one")
+update_display("nobody has seen this", display_id="two")
+"""
+    events = running.run(source)
+    shown = [(event["kind"], event["statement"], event["data"]["text/plain"]) for event in events if "data" in event]
+    assert shown == [
+        ("display", 2, "'first'"),
+        ("display", 3, "'second'"),
+        ("update", 2, "999"),
+        ("update", 3, "999"),
+    ]
+    assert {event["display_id"] for event in events if "data" in event} == {"one"}
+
+
+def test_what_was_cleared_is_not_kept(running):
+    source = """
+from IPython.display import clear_output
+print("other")
+for i in range(1000):
+    clear_output(wait=True)
+    print(i)
+    display(i)
+if True:
+    print("gone"); clear_output(); print("seen")
+if True:
+    print("seen too"); clear_output(wait=True)
+"""
+    events = running.run(source)
+    shown = [(event["statement"], event["kind"], event.get("text") or event.get("wait")) for event in events]
+    assert [one for one in shown if one[1] not in ("statement", "done")] == [
+        (2, "stream", "other\n"),
+        (3, "clear", True),
+        (3, "stream", "999\n"),
+        (3, "display", None),
+        (4, "clear", False),
+        (4, "stream", "seen\n"),
+        (5, "stream", "seen too\n"),
+    ]
+
+
+def test_what_was_cleared_is_updated_no_more(running):
+    source = """
+from IPython.display import clear_output, update_display
+if True:
+    display(1, display_id="one"); clear_output(); update_display(2, display_id="one")
+"""
+    assert [event["kind"] for event in running.run(source)] == ["statement", "statement", "clear", "done"]
+
+
+def test_stdout_and_stderr_keep_their_order(running):
+    source = """
+import sys
+if True:
+    print("a", end=""); print("b", file=sys.stderr); print("c", end=""); print("d", end="", file=sys.stderr); print("e")
+"""
+    events = of_kind(running.run(source), "stream")
+    assert [(event["name"], event["text"]) for event in events] == [
+        ("stdout", "a"),
+        ("stderr", "b\n"),
+        ("stdout", "c"),
+        ("stderr", "d"),
+        ("stdout", "e\n"),
+    ]
+
+
+def test_a_thread_prints_into_the_statement_that_started_it(running):
+    source = """
+import threading
+gate = threading.Event()
+def deeper():
+    gate.wait()
+    print("from the deeper thread")
+def work():
+    thread = threading.Thread(target=deeper)
+    thread.start()
+    gate.wait()
+    thread.join()
+    print("from the thread")
+thread = threading.Thread(target=work); thread.start()
+print("meanwhile")
+gate.set()
+thread.join()
+"""
+    events = of_kind(running.run(source), "stream")
+    places = {text: event["statement"] for event in events for text in event["text"].splitlines()}
+    assert places == {"meanwhile": 7, "from the thread": 6, "from the deeper thread": 6}
+
+
+def test_a_thread_of_an_earlier_run_prints_as_later_output(running):
+    source = """
+import threading
+gate = threading.Event()
+def work(gate=gate, print=print):
+    gate.wait()
+    print("still here")
+thread = threading.Thread(target=work); thread.start()
+"""
+    running.run(source)
+    gate, thread = running.namespace["gate"], running.namespace["thread"]
+    running.kernel.reset()
+    running.run("1\n2\n")
+    gate.set()
+    thread.join()
+    (event,) = of_kind(running.events(), "stream")
+    assert (event["statement"], event["text"]) == (None, "still here\n")
+
+
+def test_a_thread_prints_below_its_statement_when_the_script_is_done(running):
     source = """
 import threading
 gate = threading.Event()
@@ -226,7 +351,7 @@ def test_a_displayed_widget_is_described(running, counter_source):
     assert event["widget_id"] == "3.0"
     assert event["statement"] == 4
     assert event["esm"].startswith("export default")
-    assert event["esm_url"].startswith("/esm/")
+    assert event["esm_url"].startswith("esm/")
     assert event["model"]["value"] == 0
     assert {"css", "id", "kind"} <= set(event)
 
@@ -494,6 +619,14 @@ def test_messages_that_base_mode_cannot_carry_are_told_once(running, counter_sou
     Page(running)
     running.run(counter_source + "counter.send('a'); counter.send('b')\n")
     assert running.text("stderr").count("custom messages") == 1
+
+
+def test_a_value_that_is_set_back_faster_than_a_page_reads_is_told_once(running, counter_source):
+    running.run(counter_source)
+    Page(running)
+    running.run(counter_source + "for one in range(2000): counter.tooltip = 'm' if one % 2 else None\n")
+    assert running.text("stderr").count("set back faster than a page reads") == 1
+    assert "'tooltip'" in running.text("stderr")
 
 
 def test_what_the_core_logs_does_not_land_in_the_page(running):

@@ -94,6 +94,7 @@ def test_an_odd_cookie_of_another_server_on_this_host_locks_nobody_out(stranger,
     assert stranger.get("/api/status", headers={"cookie": cookie}).status_code == 200
 
 
+@pytest.mark.threat(1)
 def test_every_route_is_closed_to_a_foreign_origin_even_with_the_token(site):
     for route in site.app.routes:
         method, path = request_of(route)
@@ -104,6 +105,7 @@ def test_every_route_is_closed_to_a_foreign_origin_even_with_the_token(site):
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden_origin"), path
 
 
+@pytest.mark.threat(4)
 def test_every_route_is_closed_under_a_foreign_host_name(site):
     for route in site.app.routes:
         method, path = request_of(route)
@@ -115,6 +117,7 @@ def test_every_route_is_closed_under_a_foreign_host_name(site):
 
 
 @pytest.mark.parametrize("origin", LOOK_ALIKES)
+@pytest.mark.threat(2)
 def test_look_alikes_of_our_origin_are_refused(site, origin):
     assert open_socket(site, origin=origin) == (403, "forbidden_origin")
     assert site.post("/api/interrupt", headers={"origin": origin}).status_code == 403
@@ -145,10 +148,12 @@ def test_the_names_of_loopback_are_ours(site, host):
 
 def test_the_address_with_the_token_gives_a_cookie_and_leads_to_the_page(stranger):
     answer = stranger.get(f"/?token={TOKEN}")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "./")
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith(f"rdit_token_8765={TOKEN};")
-    assert {"HttpOnly", "Path=/", "SameSite=strict"} <= {part.strip() for part in cookie.split(";")}
+    parts = {part.strip() for part in cookie.split(";")}
+    assert {"HttpOnly", "SameSite=strict"} <= parts
+    assert not any(part.startswith("Path") for part in parts), "the browser knows under which path it asked"
     assert stranger.get("/").status_code == 200
     assert stranger.post("/api/interrupt", headers={"origin": ORIGIN}).status_code == 202
     assert open_socket(stranger, origin=ORIGIN) == (None, None)
@@ -166,6 +171,7 @@ def test_a_token_in_the_address_opens_nothing_but_the_page(stranger):
     assert stranger.post(f"/?token={TOKEN}", headers={"origin": ORIGIN}).status_code == 401
 
 
+@pytest.mark.threat(3)
 def test_with_a_cookie_a_missing_origin_is_refused_where_something_changes(stranger):
     headers = {"cookie": COOKIE}
     assert stranger.get("/api/status", headers=headers).status_code == 200
@@ -188,6 +194,8 @@ def test_a_token_comes_as_a_subprotocol_and_is_never_chosen(stranger):
     assert open_socket(stranger, subprotocols=[subprotocol(TOKEN)]) == (None, None)
     assert open_socket(stranger, subprotocols=["rdit.base", subprotocol(TOKEN)]) == (None, "rdit.base")
     assert open_socket(stranger, subprotocols=["rdit.base", subprotocol(TOKEN)], origin=ORIGIN) == (None, "rdit.base")
+    # As some versions of uvicorn hand over what a browser offers.
+    assert open_socket(stranger, subprotocols=[f"rdit.base, {subprotocol(TOKEN)}"]) == (None, "rdit.base")
     refused = open_socket(stranger, subprotocols=[subprotocol(TOKEN)], origin="http://evil.com")
     assert refused == (403, "forbidden_origin")
 
@@ -198,6 +206,7 @@ def test_a_wrong_subprotocol_token_is_refused(stranger, text):
 
 
 @pytest.mark.parametrize("given", [None, "", "wrong", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "é" * 20])
+@pytest.mark.threat(7)
 def test_every_wrong_token_gets_the_same_answer(stranger, given):
     headers = {} if given is None else {"authorization": f"Bearer {given}".encode()}
     answer = stranger.get("/api/status", headers=headers)
@@ -210,11 +219,20 @@ def test_cookies_of_other_ports_do_not_count(stranger):
     assert stranger.get("/api/status", headers={"cookie": both}).status_code == 200
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_cookie_of_a_server_that_is_mounted_above_does_not_hide_ours(stranger, order):
+    """Their ports may be equal behind a proxy, and so their names: the browser sends both."""
+    both = ["rdit_token_8765=the-token-of-another", f"rdit_token_8765={TOKEN}"]
+    assert stranger.get("/api/status", headers={"cookie": "; ".join(both[::order])}).status_code == 200
+
+
+@pytest.mark.threat(8)
 def test_no_answer_holds_the_token_but_the_cookie(site, stranger):
     for answer in (stranger.get("/"), stranger.get("/?token=nope"), site.get("/"), site.get("/api/status")):
         assert TOKEN not in answer.text + str(answer.headers)
 
 
+@pytest.mark.threat(24, 25, 31)
 def test_every_answer_has_the_security_headers(site, stranger):
     answers = [site.get("/"), site.get("/no"), site.post("/"), site.post("/api/interrupt"), stranger.get("/")]
     answers += [stranger.get(f"/?token={TOKEN}"), site.get("/", headers={"origin": "http://evil.com"})]
@@ -244,6 +262,7 @@ def test_code_out_of_text_is_allowed_by_those_rules_alone_that_say_so(site):
     )
 
 
+@pytest.mark.threat(5)
 def test_a_host_name_that_is_not_ours_never_reaches_the_policy(site):
     answer = site.get("/", headers={"host": "evil.com:8765"})
     assert "evil" not in str(answer.headers)
@@ -302,6 +321,7 @@ def test_without_a_token_host_and_origin_still_count(site):
         assert client.get("/", headers={"host": "evil.com"}).status_code == 403
 
 
+@pytest.mark.threat(6)
 def test_a_websocket_without_the_gate_is_closed(site):
     site.app.user_middleware.clear()
     site.app.middleware_stack = None

@@ -41,6 +41,7 @@ def test_a_json_line_has_its_keys_and_the_time_in_utc():
 HOSTILE = "1.0\r\nFAKE\x1b[31m\x7f\x85\u2028\x00é\ud800"
 
 
+@pytest.mark.threat(33)
 @pytest.mark.parametrize("format", ["json", "text"])
 def test_no_text_of_a_peer_forges_a_line_or_drives_a_terminal(format):
     text = said(format)(lambda: tell(logging.INFO, "opened", "widget %s", HOSTILE, widget_id=HOSTILE))
@@ -50,6 +51,7 @@ def test_no_text_of_a_peer_forges_a_line_or_drives_a_terminal(format):
         assert json.loads(text)["widget_id"] == HOSTILE
 
 
+@pytest.mark.threat(8)
 @pytest.mark.parametrize("format", ["json", "text"])
 def test_the_token_is_in_no_line_in_none_of_its_shapes(format):
     shapes = [TOKEN, "rdit.token.dGhlLXRva2VuLm9mfnRoaXNfcnVu"]
@@ -107,12 +109,12 @@ def test_the_loggers_are_as_they_were_afterwards():
     assert (logger.handlers[:], logger.level, logger.propagate) == before
 
 
-def test_every_event_and_counter_is_on_the_page_about_operation(running):
+def test_every_event_and_counter_is_on_the_page_about_operation():
     root = pathlib.Path(__file__).parents[2]
     page = (root / "docs" / "operation.md").read_text(encoding="utf-8")
     told = re.compile(r'\btell\(\s*logging\.\w+,\s*"(\w+)"|"event": "(\w+)"')
     sources = [*root.glob("rdit_core/*.py"), *root.glob("rdit_ref_server/*.py")]
     events = {a or b for path in sources for a, b in told.findall(path.read_text(encoding="utf-8"))}
     assert {"started", "stopping", "connected", "observer_failed"} <= events
-    keys = Counters(running.kernel.manager).as_dict()
+    keys = Counters().as_dict()
     assert [word for word in (*events, *keys, *FIELDS) if f"`{word}`" not in page] == []

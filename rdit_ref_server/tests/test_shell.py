@@ -7,16 +7,34 @@ from pathlib import Path
 import numpy
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import HTML, display
+from IPython.display import HTML, clear_output, display, update_display
 
 from rdit_ref_server.shell import ScriptShell, clean_text, json_clean
 
 
+class Published:
+    def __init__(self):
+        self.shown, self.errors, self.changes = [], [], []
+
+    def show(self, data, metadata, display_id):
+        self.shown.append((data, metadata))
+        self.changes.append(("show", display_id, data["text/plain"]))
+
+    def update(self, display_id, data, metadata):
+        self.changes.append(("update", display_id, data["text/plain"]))
+
+    def clear(self, *, wait):
+        self.changes.append(("clear", wait))
+
+    def show_error(self, error):
+        self.errors.append(error)
+
+
 @pytest.fixture
 def opened():
-    shown, errors = [], []
-    shell = ScriptShell.open(lambda data, metadata: shown.append((data, metadata)), errors.append)
-    yield shell, shown, errors
+    publishing = Published()
+    shell = ScriptShell.open(publishing)
+    yield shell, publishing.shown, publishing.errors
     shell.close()
 
 
@@ -70,7 +88,7 @@ def test_an_error_in_a_representation_is_told_and_the_rest_shown(opened):
 def test_libraries_find_a_shell_and_the_process_gets_itself_back():
     prompts = hasattr(sys, "ps1")
     main, path, stdout = sys.modules["__main__"], list(sys.path), sys.stdout
-    shell = ScriptShell.open(lambda *_: None, lambda _: None)
+    shell = ScriptShell.open(Published())
     directory = shell.ipython_dir
     assert InteractiveShell.initialized()
     assert shell.get_ipython() is shell
@@ -86,18 +104,36 @@ def test_libraries_find_a_shell_and_the_process_gets_itself_back():
 def test_nothing_is_written_to_the_users_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    shell = ScriptShell.open(lambda *_: None, lambda _: None)
+    shell = ScriptShell.open(Published())
     shell.show_value(1)
     shell.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_clear_output_and_guis_are_left_alone(opened, capsys):
+def test_guis_are_left_alone(opened, capsys):
     shell, shown, _ = opened
-    shell.display_pub.clear_output()
     shell.enable_gui("qt")
     assert shown == []
     assert capsys.readouterr().out == ""
+
+
+def test_updates_and_clearing_arrive(opened):
+    shell, _, _ = opened
+    display(1, display_id="one")
+    update_display(2, display_id="one")
+    handle = display(3, display_id=True)
+    handle.update(4)
+    clear_output()
+    clear_output(wait=True)
+    name = handle.display_id
+    assert shell.publishing.changes == [
+        ("show", "one", "1"),
+        ("update", "one", "2"),
+        ("show", name, "3"),
+        ("update", name, "4"),
+        ("clear", False),
+        ("clear", True),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,31 @@ def test_what_the_server_itself_writes_reaches_the_terminal_alone(made):
 
 def test_an_unfinished_line_waits_for_flush(made):
     stream, real, events, _ = made
-    print("50 %", end="\r", file=stream)
-    assert (events, real.getvalue()) == ([], "50 %\r")
+    print("50 %", end="", file=stream)
+    assert (events, real.getvalue()) == ([], "50 %")
     stream.flush()
+    assert events == [(1, "stdout", "50 %")]
+
+
+def test_a_line_that_will_be_overwritten_is_shown_at_once(made):
+    stream, _, events, _ = made
+    print("50 %", end="\r", file=stream)
     assert events == [(1, "stdout", "50 %\r")]
+
+
+def test_two_streams_keep_the_order_in_which_they_were_written(made):
+    out, _, events, _ = made
+    err = LogStream("stderr", None, lambda: 1, lambda *event: events.append(event), after=out)
+    for stream, text in ((out, "a"), (err, "b"), (err, "c"), (out, "d\n"), (err, "e"), (out, "f")):
+        stream.write(text)
+    out.flush()
+    assert [(name, text) for _, name, text in events] == [
+        ("stdout", "a"),
+        ("stderr", "bc"),
+        ("stdout", "d\n"),
+        ("stderr", "e"),
+        ("stdout", "f"),
+    ]
 
 
 def test_what_is_held_keeps_its_owner(made):

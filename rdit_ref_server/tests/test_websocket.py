@@ -152,6 +152,7 @@ def test_a_connection_that_ends_is_forgotten(site, running):
     running.wait_for(lambda: len(ended) == 1)
 
 
+@pytest.mark.threat(19)
 def test_nothing_more_is_read_while_too_much_waits_for_the_kernel(site, running):
     waiting = Limits(max_waiting_frames=3)
     connections = running.kernel.manager._connections

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import json
 import time
 from contextlib import contextmanager
@@ -160,6 +161,7 @@ def test_a_server_that_goes_says_so_and_pages_may_come_back(site, running):
     assert (closed.value.code, closed.value.reason) == (4000, "server_shutdown")
 
 
+@pytest.mark.threat(33)
 def test_an_error_in_a_widgets_module_reaches_the_terminal(site, running, capsys):
     running.run(SHOWN)
     with connected(site) as page:
@@ -210,6 +212,7 @@ class Stuck:
         await asyncio.Event().wait()
 
 
+@pytest.mark.threat(20)
 def test_a_peer_that_neither_reads_nor_speaks_is_let_go():
     gone = []
     manager = WidgetManager(limits=Limits(silence_s=0.05, ping_s=0.02))
@@ -237,3 +240,32 @@ def test_a_peer_that_says_nothing_at_all_is_closed():
     asyncio.run(asyncio.wait_for(websocket.serve(silent, manager), 10))
     assert silent.closed == (4003, "heartbeat_timeout")
     assert silent.sent[0]["fatal"] is True
+
+
+@pytest.mark.threat(19)
+def test_frames_that_take_long_and_come_without_a_pause_leave_the_loop_to_others():
+    class Flood(Stuck):
+        def __init__(self):
+            subscribe = ['{"type":"subscribe","widget_ids":[]}', '{"type":"subscribe","widget_ids":"*"}']
+            self.frames = [*subscribe * 100, '{"type":"hello"}']
+
+        async def receive(self):
+            # As a server's queue is that holds all of this: nothing to wait for.
+            text = self.frames.pop() if self.frames else None
+            return {"type": "websocket.receive", "text": text} if text else {"type": "websocket.disconnect"}
+
+        async def send_text(self, text):
+            pass
+
+    clock = itertools.count(0.0, 0.004)  # So long takes each frame.
+
+    async def count_turns():
+        turns = 0
+        serving = asyncio.ensure_future(websocket.serve(Flood(), WidgetManager(), lambda: next(clock)))
+        while not serving.done():
+            await asyncio.sleep(0)
+            turns += 1
+        await serving
+        return turns
+
+    assert asyncio.run(count_turns()) > 50

@@ -1,13 +1,17 @@
 """The oracle, the client and the mirror agree."""
 
+from functools import partial
+
 import pytest
 
 from oracle_bench.__main__ import main, run, summary
 from oracle_bench.bench import Bench
 from oracle_bench.compare import difference
 from oracle_bench.deviations import NAMES
+from oracle_bench.mirror import run_on_mirror
 from oracle_bench.node import Node, NodeError
 from oracle_bench.programs import make_program
+from rdit_core import WidgetModel, client
 
 PROGRAMS = 500
 
@@ -17,6 +21,18 @@ def test_nothing_differs_that_should_not(bench, capsys):
     assert not found, capsys.readouterr().out
     assert bench.tally.programs == 2 * PROGRAMS
     assert bench.tally.plain >= 100
+
+
+def test_with_autosave_client_and_mirror_do_the_same_in_the_same_order(monkeypatch):
+    """The oracle has none; so these are the programs in which it takes no part."""
+    monkeypatch.setattr(client, "WidgetModel", partial(WidgetModel, autosave=True))
+    with Node(plant=[("model.js", "autosave = false", "autosave = true")]) as node:
+        bench = Bench(node)
+        found = [bench.report(one) for one in bench.findings(range(PROGRAMS), "strict")]
+        saved_by_itself = {**make_program(1, "strict"), "steps": [["set", "init", "a", {"lit": 2}]]}
+        [page] = node.run("client", [saved_by_itself])
+    assert not found, found[0]
+    assert page["python"]["a"] == run_on_mirror(saved_by_itself)["python"]["a"] == 2
 
 
 def test_where_no_deviation_is_met_the_oracle_runs_as_it_is_published(node):

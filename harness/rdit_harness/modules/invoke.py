@@ -20,9 +20,12 @@ INVOKE_TIMEOUT_S: Final = 3.0
 
 
 class CommandFailed(Exception):
-    """Python did not answer a command. `code` says why, where there is one: `handler_failed`, `timeout`."""
+    """A command gave no response. `code` says why: of Python's end `command_failed` (it raised; also where no code
+    came), `unknown_command`, `bad_return`, `no_event_loop`, `handler_failed`; of the page's `timeout`, `closed`,
+    `unsupported`, or why the question was lost.
+    """
 
-    def __init__(self, message: str, code: str | None = None) -> None:
+    def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.code = code
 
@@ -61,7 +64,8 @@ class Experimental(JsSpelling):
             signal.throw_if_aborted()
         if not isinstance(self._code.page.client, ClientConnection):
             raise CommandFailed(
-                f"Cannot invoke {json.dumps(name)}: this connection carries no custom messages (base mode)"
+                f"Cannot invoke {json.dumps(name)}: this connection carries no custom messages (base mode)",
+                "unsupported",
             )
         if self._code.signal_of(self._model).aborted:
             raise CommandFailed("The widget was closed", "closed")
@@ -77,7 +81,8 @@ class Experimental(JsSpelling):
             if content.get("error") is None:
                 settle((content.get("response"), answers))
             else:
-                fail(CommandFailed(f"Command {json.dumps(name)}: {_text_of(content['error'])}"))
+                error = content["error"]
+                fail(CommandFailed(f"Command {json.dumps(name)}: {_text_of(error)}", _code_of(error)))
 
         def settle(value: tuple[Any, list[memoryview]]) -> None:
             if not answer.done():
@@ -109,6 +114,12 @@ class Experimental(JsSpelling):
         finally:
             for end in ends:
                 end()
+
+
+def _code_of(error: Any) -> str:
+    """What Python calls an error. Another end than ours may give it no code."""
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, str) and code else "command_failed"
 
 
 def _text_of(error: Any) -> str:

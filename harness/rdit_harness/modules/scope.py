@@ -35,7 +35,7 @@ class _Listener:
 
 
 class ScopedModel:
-    """`model` of the AFM contract: `get set save_changes send on off widget_manager`.
+    """`model` of the AFM contract: `get set save_changes send on off changed widget_manager`.
 
     Args:
         code: of its page.
@@ -53,6 +53,11 @@ class ScopedModel:
     def get(self, key: str) -> Any:
         """See `WidgetModel.get`."""
         return self._model.get(key)
+
+    @property
+    def changed(self) -> Mapping[str, Any] | None:
+        """See `WidgetModel.changed`."""
+        return self._model.changed
 
     def set(self, key: str | Mapping[str, Any], value: Any = None) -> None:
         """See `WidgetModel.set`."""

@@ -212,6 +212,7 @@ def python_mutate(world: World, step: Step) -> None:
         widget.blob = [0]
         return
     world.fire("F24")
+    widget.note_blob()
     widget.blob.append(len(widget.blob))
     if step.args[1]:
         world.host.manager.touch(widget, "blob")
@@ -234,6 +235,17 @@ def python_tick(world: World, step: Step) -> None:
     if widget is not None:
         for _ in range(step.args[1]):
             widget.free = world.next_unique()
+
+
+def python_pulse(world: World, step: Step) -> None:
+    """`(widget_id, count)`: Python sets a trait and takes it back at once, so many times."""
+    widget = world.widgets.get(step.args[0])
+    if widget is not None:
+        for _ in range(step.args[1]):
+            value = world.next_unique()
+            world.pulsed(widget, value)
+            widget.mail = value
+            widget.mail = 0
 
 
 def close(world: World, step: Step) -> None:
@@ -286,6 +298,7 @@ ACTIONS: Final[dict[str, Verb]] = {
         python_mutate,
         python_message,
         python_tick,
+        python_pulse,
         close,
         reopen,
         real_set,

@@ -99,12 +99,25 @@ class SessionLog:
 class PortLog:
     """What is known of one connection, from its frames."""
 
-    __slots__ = ("bytes", "frame", "inst", "is_over", "last_n", "open_frames", "parts", "rev", "session", "subscribe")
+    __slots__ = (
+        "ack",
+        "bytes",
+        "frame",
+        "inst",
+        "is_over",
+        "last_n",
+        "open_frames",
+        "parts",
+        "rev",
+        "session",
+        "subscribe",
+    )
 
     def __init__(self) -> None:
         self.session: SessionLog | None = None
         self.frame = 0
         self.rev = 0
+        self.ack = 0
         self.open_frames: deque[tuple[int, int]] = deque()
         self.bytes = 0
         self.subscribe: frozenset[str] | None = None
@@ -157,6 +170,9 @@ class Checker:
     def on_change(self, widget: Panel, name: str, value: Any) -> None:
         """A trait changed and its observers are told."""
 
+    def on_pulse(self, widget: Panel, value: int) -> None:
+        """Python is about to set `mail` to a value, and to take it back at once."""
+
     def on_handled(self, widget: Panel, content: Any, op: OpLog) -> None:
         """A page's message reached its handler."""
 
@@ -179,6 +195,7 @@ HOOKS: Final = (
     "on_read",
     "on_try",
     "on_change",
+    "on_pulse",
     "on_handled",
     "on_told",
     "on_page_message",
@@ -197,6 +214,7 @@ class Hooks:
     on_read: list[Callable[..., None]]
     on_try: list[Callable[..., None]]
     on_change: list[Callable[..., None]]
+    on_pulse: list[Callable[..., None]]
     on_handled: list[Callable[..., None]]
     on_told: list[Callable[..., None]]
     on_page_message: list[Callable[..., None]]

@@ -32,6 +32,7 @@ class _Draw:
 
     def __init__(self, seed: int, allowed: Sequence[str]) -> None:
         self.dice = Dice(seed, "plan")
+        self.pulses = Dice(seed, "pulses")
         self.allowed = frozenset(allowed)
         dice = self.dice
         fever = dice.weighted(((2, 0.08), (4, 0.2), (3, 0.4), (1, 0.7)))
@@ -106,6 +107,8 @@ def _setup(draw: _Draw) -> Setup:
         limits.append(("max_message_bytes", 300))
     if dice.chance(0.1):
         limits.append(("max_queued_messages", dice.between(1, 4)))
+    if draw.pulses.chance(0.15):
+        limits.append(("max_moments", draw.pulses.between(1, 3)))
     if draw.has("F27") and dice.chance(0.4):
         limits.append(("max_tombstones", dice.between(1, 2)))
     if draw.has("F14"):
@@ -362,5 +365,9 @@ def draw_case(seed: int, faults: Sequence[str] = tuple(FAULTS)) -> Case:
     if draw.has("F20") and draw.dice.chance(0.5):
         for _ in draw.times(1, 4):
             steps.append(Step(draw.when(), "edit", draw.who(), (draw.widget(), "spawn", draw.dice.below(60))))
+    if draw.pulses.chance(0.5):
+        for _ in range(draw.pulses.between(1, 5)):
+            args = (draw.pulses.pick(draw.widget_ids), draw.pulses.pick((1, 1, 2, 8)))
+            steps.append(Step(draw.pulses.below(draw.span_ms), "python_pulse", 0, args))
     steps.sort(key=lambda one: one.at_ms)
     return Case(seed, setup, tuple(steps), tuple(code for code in FAULTS if draw.has(code)))

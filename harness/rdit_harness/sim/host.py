@@ -269,8 +269,9 @@ class Port:
         if sync.ack is not None:
             if len(log.open_frames) >= world.limits.max_sync_frames:
                 world.mark("credit used up")
-            if sync.ack > session.ack_read and not session.is_hostile:
+            if sync.ack > max(session.ack_read, log.ack) and not session.is_hostile:
                 expected = self._expected(session, sync.ack)
+            log.ack = sync.ack
             if sync.ack > session.ack_cut:
                 session.ack_cut = sync.ack
         if sync.frame > 1:  # A page that dials again is no noise.

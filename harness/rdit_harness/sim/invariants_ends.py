@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from rdit_core.limits import Limits
 
 from .checkers import Checker, OpLog, same
 from .invariants_wire import WIRE
@@ -260,6 +264,64 @@ class NoWedge(Checker):
                 )
 
 
+@dataclass(slots=True, eq=False)
+class _Mailbox:
+    """What one page is to be told of one widget's `mail`, over one connection."""
+
+    tab: Tab
+    port: Port
+    model: Any
+    values: deque[int] = field(default_factory=deque)
+
+
+class NotSwallowed(Checker):
+    """I24."""
+
+    code = "I24"
+    sentence = "What Python sets and takes back at once is told to every page that is connected and stays so, in order."
+
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self.mailboxes: dict[tuple[str, str], _Mailbox] = {}
+        self.is_bounded = world.limits.max_moments < Limits().max_moments
+
+    def on_pulse(self, widget: Panel, value: int) -> None:
+        """Whom it must reach."""
+        for tab in self.world.tabs:
+            port, model = tab.port, tab.model(widget.widget_id)
+            if self.is_bounded or port is None or not port.is_open or model is None or not tab.is_live:
+                continue
+            if tab.mode == "base" or tab.inst.get(widget.widget_id) != self.world.inst_of(widget):
+                continue  # What listeners of base mode hear is not watched.
+            key = (tab.name, widget.widget_id)
+            mailbox = self.mailboxes.get(key)
+            if mailbox is None or mailbox.port is not port or mailbox.model is not model:
+                mailbox = self.mailboxes[key] = _Mailbox(tab, port, model)
+            mailbox.values.append(value)
+
+    def on_told(self, tab: Tab, model: Any, name: str, value: Any) -> None:
+        """One after the other."""
+        if name != "mail" or value == 0:
+            return
+        mailbox = self.mailboxes.get((tab.name, model.widget_id))
+        if mailbox is None or not self._is_owed(mailbox) or mailbox.model is not model or value < mailbox.values[0]:
+            return
+        self.world.mark("pulse told")
+        due = mailbox.values.popleft()
+        self.require(due == value, "{} was told {}.mail = {} before {}", tab.name, model.widget_id, value, due)
+
+    def at_end(self) -> None:
+        """None is left."""
+        for (name, widget_id), mailbox in self.mailboxes.items():
+            if self._is_owed(mailbox):
+                self.fail("{} was never told {}.mail = {}", name, widget_id, mailbox.values[0])
+
+    def _is_owed(self, mailbox: _Mailbox) -> bool:
+        """Whether nothing came between: another connection, another widget, another load of the page."""
+        tab, port, model = mailbox.tab, mailbox.port, mailbox.model
+        return bool(mailbox.values) and tab.port is port and port.is_open and tab.model(model.widget_id) is model
+
+
 ENDS = (
     Converged,
     NothingIsStuck,
@@ -276,6 +338,7 @@ ENDS = (
     TotalDecoder,
     CompareAndSet,
     NoWedge,
+    NotSwallowed,
 )
 
 CHECKERS: tuple[type[Checker], ...] = tuple(sorted((*WIRE, *ENDS), key=lambda one: int(one.code[1:])))

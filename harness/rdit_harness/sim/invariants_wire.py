@@ -130,27 +130,34 @@ class Present(Checker):
     sentence = "A page never shows a value that was neither its own edit nor a value that Python held."
 
     def on_sync(self, port: Port, session: SessionLog, sync: SyncView, frame: str | bytes) -> None:
-        """What is sent is what Python holds at that moment."""
+        """What is sent is what Python holds at that moment, or held at an earlier one that is told whole."""
         world = self.world
+        is_past = sync.rev < world.host.manager.store.revisions.last
+        if is_past:
+            world.mark("past moment")
         for widget_id, inst, name, value, rev in sync.changes:
             widget = world.widgets.get(widget_id)
             if widget is not None and world.inst_of(widget) == inst:
-                self._value(widget, name, value, rev)
+                self._value(widget, name, value, rev, is_past)
         for opened in sync.open:
             widget = world.widgets.get(opened.widget_id)
-            if widget is not None:
+            if widget is not None and world.inst_of(widget) == opened.inst:
                 for name, (value, rev) in opened.props.items():
-                    self._value(widget, name, value, rev)
+                    self._value(widget, name, value, rev, is_past)
         for widget_id, inst, name, seq, index, rev in sync.same:
             world.mark("value named, not sent")
             widget = world.widgets.get(widget_id)
             if widget is not None and world.inst_of(widget) == inst:
-                self._value(widget, name, session.batches[seq][1][index].value, rev)
+                self._value(widget, name, session.batches[seq][1][index].value, rev, is_past)
 
-    def _value(self, widget: Panel, name: str, value: Any, rev: int) -> None:
+    def _value(self, widget: Panel, name: str, value: Any, rev: int, is_past: bool) -> None:
         if name in widget.stuck or name == "_esm":
             return
         present = widget._trait_values.get(name)
+        if is_past and bytes(value) in widget.past[name]:
+            if type(present) is not int or name == "blob":
+                return
+            present = int(bytes(value))
         if type(present) is int:
             if bytes(value) != b"%d" % present:
                 self.fail("{}.{} is {} and was sent as {}", widget.widget_id, name, present, bytes(value))

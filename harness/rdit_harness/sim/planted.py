@@ -75,7 +75,6 @@ def _bug(name: str, sentence: str, expected: str, *edits: tuple[str, str, str]) 
     return Plant(name, sentence, tuple(expected.split()), tuple(Edit(*edit) for edit in edits))
 
 
-_CLIENT = "client:ClientConnection."
 _SERVER = "server:ServerConnection."
 
 _ALL = (
@@ -83,7 +82,7 @@ _ALL = (
         "no_mask",
         "A remote value is shown although the slot has an edit on its way.",
         "I7 I9",
-        (f"{_CLIENT}_show", "if widget is None or key in self._pending:", "if widget is None:"),
+        ("client_shown:ClientShown.show", "if widget is None or key in self.pending:", "if widget is None:"),
     ),
     _bug(
         "ack_before_data",
@@ -95,7 +94,7 @@ _ALL = (
         "no_epoch_check",
         "A page takes another server for the one it knew.",
         "I1 I2 I3 I5 I7 I9 I13 I21 I22",
-        (f"{_CLIENT}_begin", "self._epoch is not None and self._epoch != welcome.epoch", "False"),
+        ("client_sync:ClientSync._begin", "self._epoch is not None and self._epoch != welcome.epoch", "False"),
     ),
     _bug(
         "no_dedupe",
@@ -118,7 +117,11 @@ _ALL = (
         "blind_resend",
         "What an expired session may have applied goes again without a comparison.",
         "I4 I22",
-        (f"{_CLIENT}_compare_again", "again.pop(op.key, None)", "rev = again.pop(op.key, None) and None"),
+        (
+            "client_aftermath:Aftermath.compare_again",
+            "again.pop(op.key, None)",
+            "rev = again.pop(op.key, None) and None",
+        ),
     ),
     _bug(
         "forwards_change_new",
@@ -136,13 +139,13 @@ _ALL = (
         "seq_before_send",
         "A number is given when an edit is queued, so that merging leaves gaps.",
         "I5",
-        (f"{_CLIENT}send_updates", "self._group += 1", "self._group += 1; self._seq += 1"),
+        ("client_edits:ClientEdits.new_group", "self._group += 1", "self._group += 1; self._seq += 1"),
     ),
     _bug(
         "backoff_reset_on_open",
         "A connection that was just accepted counts as good.",
         "I10",
-        (f"{_CLIENT}opened", "self._frame = 0", "self._frame = self._losses = 0"),
+        ("client_timing:ClientTiming.opened", "self.heard_s = now_s", "self.heard_s = now_s; self._losses = 0"),
     ),
     _bug(
         "secret_not_compared",
@@ -170,7 +173,11 @@ _ALL = (
         "close_ignores_inst",
         "A page closes a widget although the one that was closed is another.",
         "I1 I2 I21 I9",
-        (f"{_CLIENT}_close", "if widget is not None and widget.inst == inst:", "if widget is not None:"),
+        (
+            "client_widgets:ClientWidgets.close",
+            "if widget is not None and widget.inst == inst:",
+            "if widget is not None:",
+        ),
     ),
     _bug(
         "merges_across_messages",
@@ -187,7 +194,7 @@ _ALL = (
         "A page is told what it shows already.",
         "I7",
         (
-            f"{_CLIENT}_show",
+            "client_shown:ClientShown.show",
             "if not same_value(widget.model.peek(name), value) or widget.model.is_unsaved(name):",
             "if True:",
         ),
@@ -198,9 +205,9 @@ _ALL = (
         "What is queued is put into a batch that was sent already.",
         "I5",
         (
-            f"{_CLIENT}frames_to_send",
-            "frames.extend(batch.frame for batch in self._inflight)",
-            "frames.extend(_encode_batch(batch.seq, [*batch.ops, *self._queue]) for batch in self._inflight)",
+            "client_edits:ClientEdits.add_frames",
+            "frames.extend(batch.frame for batch in self.inflight)",
+            "frames.extend(_encode_batch(batch.seq, [*batch.ops, *self.queue]) for batch in self.inflight)",
         ),
     ),
     _bug(
@@ -260,7 +267,7 @@ _ALL = (
         "gap_not_reported",
         "A page does not tell its host that messages are missing.",
         "I12",
-        (f"{_CLIENT}_deliver", "if missed:", "if False:"),
+        ("client_sync:ClientSync._deliver", "if missed:", "if False:"),
     ),
     _bug(
         "snapshot_without_live",
@@ -272,7 +279,7 @@ _ALL = (
         "parts_shown_at_once",
         "A page shows a part of a sync before the last one came.",
         "I9",
-        (f"{_CLIENT}_take_sync", "if sync.more:\n        return", "pass"),
+        ("client_sync:ClientSync.collect", "if part.more:\n        return []", "pass"),
     ),
     _bug(
         "everything_to_everybody",
@@ -297,13 +304,17 @@ _ALL = (
         "inflight_unbounded",
         "A page sends batch after batch without waiting.",
         "I10",
-        (f"{_CLIENT}_cut", "while self._queue and len(self._inflight) < max_inflight:", "while self._queue:"),
+        (
+            "client_edits:ClientEdits._cut",
+            "while self.queue and len(self.inflight) < max_inflight:",
+            "while self.queue:",
+        ),
     ),
     _bug(
         "poison_kept",
         "A batch that the server cannot read is sent for ever.",
         "I2 I17 I23",
-        (f"{_CLIENT}_strike", "if batch.strikes < _MAX_STRIKES or not batch.ops:", "if True:"),
+        ("client_edits:ClientEdits._strike", "if batch.strikes < _MAX_STRIKES or not batch.ops:", "if True:"),
     ),
     _bug(
         "no_second_look",
@@ -351,6 +362,24 @@ _ALL = (
         "Base mode: a page is never told what became of its edit.",
         "I1 I2 I18",
         ("base_server:BaseServerConnection.handle_timeout", "self._dirty[key] = None", "pass"),
+    ),
+    _bug(
+        "pulse_swallowed",
+        "What Python sets and takes back at once is never told.",
+        "I24",
+        ("outbox:Outbox.change", "if causes:", "if False:"),
+    ),
+    _bug(
+        "moment_is_now",
+        "A page that was told of a moment that is past comes back as if it knew what is present.",
+        "I1 I8 I9",
+        (f"{_SERVER}_cut", "rev = moment.rev if moment is not None else", "rev ="),
+    ),
+    _bug(
+        "moment_acknowledges",
+        "A moment that is past acknowledges what was done after it.",
+        "I9",
+        (f"{_SERVER}_cut", "self._sent_ack,", "session.ack,"),
     ),
 )
 

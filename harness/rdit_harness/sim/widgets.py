@@ -10,15 +10,29 @@ is plain from the value, and the checkers need not ask the core.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import traitlets
+
+from rdit_core.encoding import encode
+from rdit_core.errors import UnserializableValue
 
 if TYPE_CHECKING:
     from .world import World
 
 
-class Unique(traitlets.Int[int, Any]):
+class Number(traitlets.Int[int, Any]):
+    """An integer that says what it held."""
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Report what goes, also where no observer hears of it."""
+        obj.past[self.name].add(b"%d" % obj._trait_values.get(self.name, 0))
+        super().set(obj, value)
+
+
+class Unique(Number):
     """An integer whose values tell where they come from."""
 
     def validate(self, obj: Any, value: Any) -> int:
@@ -30,7 +44,7 @@ class Unique(traitlets.Int[int, Any]):
         return number
 
 
-class Picky(traitlets.Int[int, Any]):
+class Picky(Number):
     """Refuses what is not even."""
 
     def validate(self, obj: Any, value: Any) -> int:
@@ -41,23 +55,33 @@ class Picky(traitlets.Int[int, Any]):
         return number
 
 
+class Odd(traitlets.Any):
+    """Holds what it likes, and says what it held."""
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Report what goes."""
+        obj.note_blob()
+        super().set(obj, value)
+
+
 class Panel(traitlets.HasTraits):
     """A widget with a trait for everything."""
 
     _esm = traitlets.Unicode("export default {}").tag(sync=True)
     free = Unique(0).tag(sync=True)
     other = Unique(0).tag(sync=True)
-    clamped = traitlets.Int(50).tag(sync=True)
+    clamped = Number(50).tag(sync=True)
     picky = Picky(0).tag(sync=True)
-    low = traitlets.Int(0).tag(sync=True)
-    high = traitlets.Int(10).tag(sync=True)
-    linked = traitlets.Int(0).tag(sync=True)
-    flaky = traitlets.Int(0).tag(sync=True)
-    chain = traitlets.Int(0).tag(sync=True)
-    echoed = traitlets.Int(0).tag(sync=True)
-    spawn = traitlets.Int(0).tag(sync=True)
-    tick = traitlets.Int(0, read_only=True).tag(sync=True)
-    blob = traitlets.Any(None, allow_none=True).tag(sync=True)
+    low = Number(0).tag(sync=True)
+    high = Number(10).tag(sync=True)
+    linked = Number(0).tag(sync=True)
+    flaky = Number(0).tag(sync=True)
+    chain = Number(0).tag(sync=True)
+    echoed = Number(0).tag(sync=True)
+    spawn = Number(0).tag(sync=True)
+    tick = Number(0, read_only=True).tag(sync=True)
+    mail = Number(0).tag(sync=True)
+    blob = Odd(None, allow_none=True).tag(sync=True)
     private = traitlets.Int(0)
 
     world: World | None = None
@@ -66,10 +90,17 @@ class Panel(traitlets.HasTraits):
     link_limit = 1_000_000
 
     def __init__(self, widget_id: str) -> None:
+        self.past: defaultdict[str, set[bytes]] = defaultdict(set)
+        """JSON of what each trait held."""
         super().__init__()
         self.widget_id = widget_id
         self.stuck: dict[str, Any] = {}
         """Values that pages cannot know: set without a form, or edited in place without `touch`."""
+
+    def note_blob(self) -> None:
+        """Keep what `blob` holds, which is about to change."""
+        with suppress(UnserializableValue):
+            self.past["blob"].add(encode(self._trait_values.get("blob")).json)
 
     def listen(self) -> None:
         """Put the observers on that make trouble."""

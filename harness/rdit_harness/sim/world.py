@@ -350,6 +350,11 @@ class World:
         for check in self.hooks.on_change:
             check(widget, name, value)
 
+    def pulsed(self, widget: Panel, value: int) -> None:
+        """Python is about to put a value into `mail`, and to take it back at once."""
+        for check in self.hooks.on_pulse:
+            check(widget, value)
+
     def handled(self, widget: Panel, content: Any, buffers: Any) -> None:
         """A message reached its widget."""
         op = self.ops.get(content.get("id", -1)) if type(content) is dict else None

@@ -117,7 +117,7 @@ test("a snapshot does not see later changes [afm 57]", () => {
   assert.equal(JSON.stringify(snapshot), '{"list":[1]}');
 });
 
-test("a key called __proto__ is data in both directions and pollutes nothing", () => {
+test("a key called __proto__ is data in both directions and pollutes nothing [threat 21]", () => {
   const text = '{"__proto__":{"polluted":{"$b64":"AQ=="}},"constructor":{"prototype":{"polluted":1}}}';
   const value = fromWire(JSON.parse(text));
   assert.ok(Object.hasOwn(value, "__proto__"));

@@ -606,3 +606,41 @@ describe("connectionOver", () => {
     assert.equal(ws.frames.length, 1);
   });
 });
+
+describe("a token", () => {
+  test("goes with the WebSocket, the status and the modules; without one nothing is said of it", async () => {
+    /** @type {any[]} */
+    const asked = [];
+    const fetch = /** @type {any} */ (
+      async (/** @type {string} */ url, /** @type {RequestInit} */ { headers, credentials }) => {
+        asked.push([url, headers, credentials]);
+        return { ok: true, status: 200, text: async () => "export default 7" };
+      }
+    );
+    const { connection, network } = dial({ token: "~secret?", fetch });
+    assert.deepEqual(network.last.offers, ["rdit.v1", "rdit.base", "rdit.token.fnNlY3JldD8"]);
+    network.last.drop();
+    await settle();
+    // Node imports no blobs; what it asks for is the same.
+    await connection.importModule?.("http://test/prefix/esm/a.js").catch(() => {});
+    const headers = { authorization: "Bearer ~secret?" };
+    assert.deepEqual(asked, [
+      ["http://test/prefix/api/status", headers, "include"],
+      ["http://test/prefix/esm/a.js", headers, "include"],
+    ]);
+    assert.equal(dial().connection.importModule, undefined);
+  });
+
+  test("is not offered alone, since something has to be chosen", () => {
+    const { network } = dial({ protocol: "base", token: "secret" });
+    assert.deepEqual(network.last.offers, ["rdit.base", "rdit.token.c2VjcmV0"]);
+  });
+
+  test("a page on another origin than its server fetches modules with its cookie", (t) => {
+    Object.assign(globalThis, { location: new URL("http://elsewhere/") });
+    t.after(() => Reflect.deleteProperty(globalThis, "location"));
+    assert.equal(typeof dial().connection.importModule, "function");
+    assert.equal(dial({ url: "ws://elsewhere/ws/widgets" }).connection.importModule, undefined);
+    assert.equal(typeof connectionOver({ url: "ws://test/ws/widgets", send() {} }).importModule, "function");
+  });
+});

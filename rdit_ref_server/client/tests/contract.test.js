@@ -178,16 +178,16 @@ describe("invoke", () => {
     assert.deepEqual([response, buffer.getUint8(0), buffer.byteLength], [{ hello: 1 }, 7, 1]);
   });
 
-  for (const [error, text] of /** @type {[unknown, RegExp][]} */ ([
-    ["no such command", /"greet": no such command/],
-    [{ type: "ValueError", message: "too low" }, /"greet": ValueError: too low/],
-    [{ message: "too low" }, /"greet": too low/],
-    [{}, /"greet": it failed/],
+  for (const [error, code, text] of /** @type {[unknown, string, RegExp][]} */ ([
+    ["no such command", "command_failed", /"greet": no such command/],
+    [{ code: "bad_return", type: "ValueError", message: "too low" }, "bad_return", /"greet": ValueError: too low/],
+    [{ code: 7, message: "too low" }, "command_failed", /"greet": too low/],
+    [{ code: "" }, "command_failed", /"greet": it failed/],
   ])) {
     test(`rejects with what Python says went wrong: ${JSON.stringify(error)} [afm 66]`, async () => {
       const answer = (await invoking())("greet", {});
       say({ id: last().ops[0].content.id, kind: "anywidget-command-response", error });
-      await assert.rejects(answer, { message: text });
+      await assert.rejects(answer, { code, message: text });
     });
   }
 
@@ -195,7 +195,7 @@ describe("invoke", () => {
     // The timer behind a signal does not keep Node's event loop alive.
     const alive = setInterval(() => {}, 1_000);
     const invoke = await invoking({ invokeTimeoutMs: 1 });
-    await assert.rejects(invoke("greet"), /"greet" within 1 ms/);
+    await assert.rejects(invoke("greet"), { code: "timeout", message: /"greet" within 1 ms/ });
     await assert.rejects(invoke("greet", null, { timeoutMs: 2 }), /"greet" within 2 ms/);
     const controller = new AbortController();
     const answer = invoke("greet", null, { signal: controller.signal });
@@ -215,7 +215,7 @@ describe("invoke", () => {
   test("that waits when the widget is closed rejects [afm 65]", async () => {
     const answer = (await invoking())("greet");
     world.network.last.sync({ close: [["w", 40]] });
-    await assert.rejects(answer, /closed/);
+    await assert.rejects(answer, { code: "closed", message: /closed/ });
   });
 });
 

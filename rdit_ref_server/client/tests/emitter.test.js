@@ -115,7 +115,7 @@ test("emitFor computes the arguments for each owner", () => {
   assert.deepEqual(seen, [owner, null]);
 });
 
-test("names such as __proto__ and constructor are names like any other", () => {
+test("names such as __proto__ and constructor are names like any other [threat 21]", () => {
   const emitter = createEmitter();
   /** @type {string[]} */
   const seen = [];

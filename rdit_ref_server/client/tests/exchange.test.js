@@ -454,7 +454,7 @@ describe("values from Python", () => {
     '{"toJSON": 1, "valueOf": {"polluted": 1}, "length": -1}',
   ];
   for (const text of HOSTILE) {
-    test(`the value ${text} is data: opened, pushed, set in place and sent`, () => {
+    test(`the value ${text} is data: opened, pushed, set in place and sent [threat 21]`, () => {
       const { exchange, wire, errors } = live();
       const before = Object.getOwnPropertyNames(Object.prototype).join();
       const state = `{"widget_id": "w1", "model": {"opened": ${text}, "__proto__": ${text}}, "__proto__": ${text}}`;
@@ -482,7 +482,7 @@ describe("values from Python", () => {
     });
   }
 
-  test("ids and properties such as __proto__ are names like any other", () => {
+  test("ids and properties such as __proto__ are names like any other [threat 21]", () => {
     const { exchange, wire } = live();
     for (const id of ["__proto__", "constructor"]) {
       for (const property of ["__proto__", "constructor", "polluted"]) {

@@ -137,7 +137,7 @@ describe("rendering", () => {
 
   test("invoke rejects clearly, and with the caller's reason when that was aborted before", async () => {
     await world.show("export default { render({ experimental }) { globalThis.probe.invoke = experimental.invoke } }");
-    await assert.rejects(probe.invoke("greet", {}), /"greet".*no custom messages/);
+    await assert.rejects(probe.invoke("greet", {}), { code: "unsupported", message: /"greet".*no custom messages/ });
     await assert.rejects(probe.invoke("greet", {}, { signal: AbortSignal.abort(new Error("stop")) }), /stop/);
   });
 });
@@ -578,7 +578,7 @@ describe("styles", () => {
     assert.deepEqual(links(), []);
   });
 
-  test("css that names itself </style> stays text", async () => {
+  test("css that names itself </style> stays text [threat 23]", async () => {
     await world.show(EMPTY, { css: "</style><img>" });
     assert.equal(world.document.head.querySelector("img"), null);
   });
@@ -616,7 +616,7 @@ describe("styles", () => {
   });
 });
 
-test("ids such as __proto__ are names like any other", async () => {
+test("ids such as __proto__ are names like any other [threat 21]", async () => {
   for (const id of ["__proto__", "constructor"]) {
     const { view, el } = await world.show("export default { render({ el }) { el.textContent = 'ok' } }", { id });
     assert.equal(view.failure, null);

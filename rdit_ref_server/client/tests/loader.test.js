@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { resolveObjectURL } from "node:buffer";
 import { test } from "node:test";
 
-import { loadModule } from "../loader.js";
+import { importerWithCredentials, loadModule } from "../loader.js";
 import { captureConsole, fakeImports } from "./fakes.js";
 
 /** @param {string} esm @param {object} [more] */
@@ -126,4 +126,59 @@ test("the same id in the next run has a module instance of its own, also by URL"
   for (const widgetId of ["w1", "w2", "w1", "w1"]) await loadModule({ ...options, widgetId });
   const fragments = imports.urls.map((url) => new URL(url).hash);
   assert.deepEqual(fragments, ["#w1", "#w2", "#w1/2", "#w1/3"]);
+});
+
+/** @param {Record<string, { status?: number, text?: string } | Error>} pages */
+function fakeFetch(pages) {
+  /** @type {[string, RequestInit | undefined][]} */
+  const asked = [];
+  /** @type {any} */
+  const fetch = async (/** @type {string} */ url, /** @type {RequestInit} */ options) => {
+    asked.push([url, options]);
+    const page = pages[url.split("#")[0]] ?? new Error("no such page");
+    if (page instanceof Error) throw page;
+    const { status = 200, text = "" } = page;
+    return { ok: status === 200, status, text: async () => text };
+  };
+  return { fetch, asked };
+}
+
+/** Node imports no blobs. @type {(url: string) => Promise<any>} */
+const importBlob = fakeImports().importModule;
+
+test("a module of another origin is fetched with the credentials that import would not send", async () => {
+  const url = "http://python.test/esm/a.js";
+  const { fetch, asked } = fakeFetch({ [url]: { text: "let n = 0; export default { render: () => ++n } // end" } });
+  const importModule = importerWithCredentials("http://python.test", { authorization: "Bearer t" }, fetch, importBlob);
+  const given = { esm_url: "esm/a.js", baseUrl: "http://python.test/", importModule };
+  const one = await loadModule({ ...given, widgetId: "one" });
+  const other = await loadModule({ ...given, widgetId: "other" });
+  assert.deepEqual([one.render?.({}), one.render?.({}), other.render?.({})], [1, 2, 1]);
+  assert.deepEqual(asked[0], [`${url}#one`, { credentials: "include", headers: { authorization: "Bearer t" } }]);
+});
+
+test("a module that the server refuses says so by its address and status", async () => {
+  const { fetch } = fakeFetch({ "http://python.test/esm/a.js": { status: 401 } });
+  const importModule = importerWithCredentials("http://python.test", {}, fetch);
+  const loading = loadModule({ esm_url: "http://python.test/esm/a.js", widgetId: "w", importModule });
+  await assert.rejects(loading, { name: "TypeError", message: /esm\/a\.js#w \(HTTP 401\)/ });
+});
+
+test("text is imported as ever, also by a page of the server's own origin", async () => {
+  const { fetch, asked } = fakeFetch({});
+  const importModule = importerWithCredentials("null", {}, fetch, importBlob);
+  const definition = await load("export default { render: () => 7 }", { importModule });
+  assert.equal(definition.render?.({}), 7);
+  assert.deepEqual(asked, []);
+});
+
+test("what lies elsewhere, and what a server gives to everybody but with no credentials, is imported as ever", async () => {
+  const urls = ["http://python.test/esm/a.js", "https://cdn.test/b.js"];
+  const modules = Object.fromEntries(urls.map((url) => [url, "export default { render: () => 7 }"]));
+  const { fetch, asked } = fakeFetch({});
+  const importModule = importerWithCredentials("http://python.test", {}, fetch, fakeImports(modules).importModule);
+  for (const esm_url of urls) {
+    assert.equal((await loadModule({ esm_url, widgetId: "anybody", importModule })).render?.({}), 7);
+  }
+  assert.deepEqual(asked.map(([url]) => url), ["http://python.test/esm/a.js#anybody"]);
 });

@@ -207,6 +207,43 @@ describe("createModel: saving", () => {
     assert.deepEqual(channel.updates, [["w1", "a", 2]]);
   });
 
+  test("autosave sends before the listeners run, and what they set and send comes behind it [afm 58]", () => {
+    /** @type {unknown[][]} */
+    const log = [];
+    /** @type {import("../model.js").Channel} */
+    const channel = {
+      sendUpdate: (_widgetId, property, value) => void log.push(["update", property, value]),
+      sendMessage: (_widgetId, content) => log.push(["message", content]) > 0,
+    };
+    const model = createModel("w1", { a: 1, b: 1 }, channel, { autosave: true, profile: "strict" });
+    model.on("change:a", () => {
+      log.push(["change:a"]);
+      model.send("hello");
+      model.set("b", 2);
+    });
+    model.on("change:b", () => log.push(["change:b"]));
+    model.on("change", () => log.push(["change"]));
+    model.set("a", 2);
+    assert.deepEqual(log, [
+      ["update", "a", 2],
+      ["change:a"],
+      ["message", "hello"],
+      ["update", "b", 2],
+      ["change:b"],
+      ["change"],
+    ]);
+  });
+
+  test("autosave tells listeners even of a value that cannot be sent", () => {
+    const { model } = makeModel({}, { autosave: true });
+    /** @type {unknown[]} */
+    const heard = [];
+    model.on("change:a", () => heard.push(model.get("a")));
+    const unsendable = () => {};
+    assert.throws(() => model.set("a", unsendable));
+    assert.deepEqual(heard, [unsendable]);
+  });
+
   test("a nested set in a listener works, is saved, and plain change comes after it [afm 39]", () => {
     const { model, channel } = makeModel({ a: 1, b: 1 });
     /** @type {unknown[]} */
@@ -250,6 +287,19 @@ describe("createModel: updates from Python", () => {
       ["b", 2],
     ]);
     assert.deepEqual(seen, [["a", 2], ["b", 2], "change"]);
+  });
+
+  test("of an update of several keys those that are bytes are told of last, as in Jupyter [afm 36]", () => {
+    const { model } = makeModel({ data: null, shape: null, more: null });
+    /** @type {string[]} */
+    const seen = [];
+    for (const key of ["data", "shape", "more"]) model.on(`change:${key}`, () => seen.push(key));
+    model.applyRemote([
+      ["data", new DataView(new ArrayBuffer(2))],
+      ["more", new DataView(new ArrayBuffer(1))],
+      ["shape", [2]],
+    ]);
+    assert.deepEqual(seen, ["shape", "data", "more"]);
   });
 
   test("an update equal to the present value fires nothing and keeps the object [afm 37]", () => {
@@ -307,6 +357,8 @@ describe("createModel: events", () => {
     ]);
     scoped.set("b", 4);
     assert.deepEqual({ ...scoped.changed }, { b: 4 });
+    scoped.set("b", 4);
+    assert.deepEqual({ ...scoped.changed }, {});
     assert.equal("changed" in makeModel({ a: 1 }, { profile: "strict" }).model.scope(), false);
   });
 

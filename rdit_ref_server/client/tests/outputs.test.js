@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
-import { MAX_STREAM_CHARS, createOutputs, createTerminalText, mimeElement, stripAnsi } from "../outputs.js";
+import { MAX_OUTPUTS, MAX_STREAM_CHARS, createOutputs, createTerminalText, mimeElement, stripAnsi } from "../outputs.js";
 import { fakePage } from "./fakes.js";
 
 /** @type {Document} */
@@ -10,14 +10,14 @@ let document;
 let root;
 /** @type {ReturnType<typeof createOutputs>} */
 let outputs;
-/** @type {[any, HTMLElement][]} */
+/** @type {any[]} */
 let widgets;
 
 beforeEach(() => {
   document = fakePage().document;
   root = /** @type {HTMLElement} */ (document.querySelector("main"));
   widgets = [];
-  outputs = createOutputs({ root, onWidget: (event, el) => widgets.push([event, el]) });
+  outputs = createOutputs({ root, onWidget: (event, el, signal) => widgets.push(Object.assign([event, el], { signal })) });
 });
 
 /** @param {string} kind @param {number | null} statement @param {object} [fields] */
@@ -130,12 +130,14 @@ describe("streams", () => {
     ["other escapes", ["\x1b7a\x1b8\x1b(Bb\x1bM"], "ab"],
     ["an escape at the end waits", ["a\x1b["], "a"],
     ["an escape that never ends is not one", ["a", `\x1b]${"x".repeat(5000)}`, "b"], `a\x1b]${"x".repeat(5000)}b`],
+    ["the rest of a line is erased", ["100 of 100\r5 of 5\x1b[K\n"], "5 of 5\n"],
+    ["a line is erased", ["abc\x1b[2K\rx"], "x  "],
     ["nothing", [""], ""],
   ];
   for (const [name, chunks, expected] of TERMINAL) {
     test(`terminal text: ${name}`, () => {
       const terminal = createTerminalText();
-      const finished = chunks.map((chunk) => terminal.write(chunk)).join("");
+      const finished = chunks.map((chunk) => terminal.write(chunk).text).join("");
       assert.equal(finished + terminal.line, expected);
     });
   }
@@ -144,13 +146,118 @@ describe("streams", () => {
     const text = "one\r\ntw\x1b[1mo\x1b[0m\rT\n\x1b]0;title\x07three\b\bEE\x1b(B!\n";
     for (let cut = 0; cut <= text.length; cut += 1) {
       const terminal = createTerminalText();
-      const shown = terminal.write(text.slice(0, cut)) + terminal.write(text.slice(cut)) + terminal.line;
+      const shown = terminal.write(text.slice(0, cut)).text + terminal.write(text.slice(cut)).text + terminal.line;
       assert.equal(shown, "one\nTwo\nthrEE!\n", `cut at ${cut}`);
     }
   });
 
   test("stripAnsi leaves brackets of ordinary text alone", () => {
     assert.equal(stripAnsi("[31m a[0] \x1b[1;4mb\x1b[m"), "[31m a[0] b");
+  });
+});
+
+describe("looks of text", () => {
+  /** @returns {[string, string, string, string][]} */
+  const looks = () =>
+    [...root.querySelectorAll("pre span")]
+      .filter((el) => el.children.length === 0 && el.textContent !== "" && el.hasAttributes())
+      .map((/** @type {any} */ el) => [el.textContent, el.className, el.style.color, el.style.backgroundColor]);
+
+  test("colours and weights of a terminal are shown", () => {
+    show("stream", 1, {
+      name: "stdout",
+      text: "\x1b[1;31mred\x1b[0m plain \x1b[38;5;208mo\x1b[48;2;1;2;3mb\x1b[m\x1b[92;3mg\x1b[39;23mx\n\x1b[7mi",
+    });
+    assert.deepEqual(looks(), [
+      ["red", "rdit-ansi-bold", "var(--rdit-ansi-red)", ""],
+      ["o", "", "rgb(255, 135, 0)", ""],
+      ["b", "", "rgb(255, 135, 0)", "rgb(1, 2, 3)"],
+      ["g", "rdit-ansi-italic", "var(--rdit-ansi-bright-green)", ""],
+      ["i", "", "canvas", "canvastext"],
+    ]);
+    assert.equal(root.textContent, "red plain obgx\ni");
+  });
+
+  test("what cannot be understood is plain, and so is a thousandth look", () => {
+    let text = "\x1b[38;7;1ma\x1b[999mb\x1b[38mc\n";
+    for (let i = 0; i < 1100; i += 1) text += `\x1b[38;2;${i % 256};${i >> 8};9mx`;
+    show("stream", 1, { name: "stdout", text });
+    assert.equal(looks().length, 999);
+    assert.equal(root.textContent, `abc\n${"x".repeat(1100)}`);
+  });
+
+  test("text that is cut anywhere looks the same", () => {
+    const text = "a\x1b[31mbb\nb\x1b[0mc\x1b[32md\x1b[K\re\nf";
+    show("stream", 0, { name: "stdout", text });
+    const expected = find("pre").innerHTML;
+    for (let cut = 1; cut < text.length; cut += 1) {
+      show("stream", cut, { name: "stdout", text: text.slice(0, cut) });
+      show("stream", cut, { name: "stdout", text: text.slice(cut) });
+      assert.equal(find(`[data-statement="${cut}"] pre`).innerHTML, expected, `cut at ${cut}`);
+    }
+  });
+
+  test("the oldest text gives way whatever it looks like", () => {
+    const line = `\x1b[31m${"x".repeat(49_999)}\x1b[0m${"y".repeat(50_000)}\n`;
+    for (let i = 0; i < 12; i += 1) show("stream", 1, { name: "stdout", text: line });
+    assert.equal(find("pre").textContent.length, MAX_STREAM_CHARS);
+  });
+});
+
+describe("updates and clearing", () => {
+  test("an update stands where the display was, in its statement only", () => {
+    show("display", 1, { data: { "text/plain": "a" }, display_id: "one" });
+    show("stream", 1, { name: "stdout", text: "between" });
+    show("display", 1, { data: { "text/plain": "a" }, display_id: "one" });
+    show("display", 2, { data: { "text/plain": "a" }, display_id: "one" });
+    show("update", 1, { data: { "text/html": "<b>b</b>" }, display_id: "one" });
+    assert.deepEqual(texts(".rdit-outputs"), ["bbetweenb", "a"]);
+    show("stream", 1, { name: "stdout", text: "!" });
+    show("update", 1, { data: {}, display_id: "one" });
+    show("update", 1, { data: { "text/plain": "c" }, display_id: "one" });
+    assert.deepEqual(texts(".rdit-outputs"), ["cbetweenc!", "a"]);
+  });
+
+  test("an update of what is not there any more is shown as a display", () => {
+    show("update", 1, { data: { "text/plain": "late" }, display_id: "one" });
+    show("update", 1, { data: { "text/plain": "later" }, display_id: "one" });
+    assert.deepEqual(texts(".rdit-outputs"), ["later"]);
+  });
+
+  test("a statement that is cleared shows nothing, and its views end", () => {
+    show("widget", 1, { widget_id: "1.0" });
+    show("stream", 1, { name: "stdout", text: "a" });
+    show("stream", 2, { name: "stdout", text: "other" });
+    const [{ signal }] = widgets;
+    show("clear", 1, { wait: false });
+    assert.deepEqual(texts(".rdit-outputs"), ["", "other"]);
+    assert.ok(find("[data-statement='1']").hasAttribute("data-empty"));
+    assert.equal(signal.aborted, true);
+    show("stream", 1, { name: "stdout", text: "b" });
+    assert.deepEqual(texts(".rdit-outputs"), ["b", "other"]);
+  });
+
+  test("one that waits is cleared by what it shows next", () => {
+    show("stream", 1, { name: "stdout", text: "a" });
+    show("clear", 1, { wait: true });
+    assert.deepEqual(texts(".rdit-outputs"), ["a"]);
+    show("stream", 1, { name: "stdout", text: "b" });
+    assert.deepEqual(texts(".rdit-outputs"), ["b"]);
+  });
+
+  test("the views of a run end with it", () => {
+    show("widget", 1, { widget_id: "1.0" });
+    outputs.clear();
+    assert.equal(widgets[0].signal.aborted, true);
+  });
+
+  test("of too many outputs the oldest give way and a note says so; widgets stay", () => {
+    show("widget", 1, { widget_id: "1.0" });
+    for (let i = 0; i < MAX_OUTPUTS + 10; i += 1) show("display", 1, { data: { "text/plain": `${i}` } });
+    assert.equal(find(".rdit-outputs").childElementCount, MAX_OUTPUTS);
+    assert.equal(find(".rdit-left-out").textContent, "12 earlier outputs are not shown.");
+    assert.equal(find("pre").textContent, "12");
+    assert.ok(find(".rdit-widget-output"));
   });
 });
 
@@ -185,14 +292,19 @@ describe("displays", () => {
     assert.equal(mime({ "image/jpeg": "/9j/" }, { alt: "a cat" }).alt, "a cat");
   });
 
-  test("svg is an image, so scripts in it never run", () => {
+  test("svg is an image, so scripts in it never run [threat 22]", () => {
     const el = mime({ "image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg"><script>alert("#")</script></svg>' });
     assert.equal(el.tagName, "IMG");
     assert.match(el.src, /^data:image\/svg\+xml;charset=utf-8,%3Csvg/);
     assert.equal(el.src.includes("#"), false);
   });
 
-  for (const type of ["text/markdown", "text/latex", "text/plain"]) {
+  test("markdown is shown as what it means, and HTML in it as text", () => {
+    const el = mime({ "text/markdown": "# <b>title</b> \x1b[1mbold\x1b[0m" });
+    assert.equal(el.innerHTML, "<h1>&lt;b&gt;title&lt;/b&gt; bold</h1>");
+  });
+
+  for (const type of ["text/latex", "text/plain"]) {
     test(`${type} is shown as text`, () => {
       const el = mime({ [type]: "# <b>title</b> \x1b[1mbold\x1b[0m" });
       assert.equal(el.textContent, "# <b>title</b> bold");
@@ -213,7 +325,7 @@ describe("displays", () => {
   });
 });
 
-test("an error shows its name, value and plain traceback as text", () => {
+test("an error shows its name, value and plain traceback as text [threat 22]", () => {
   show("error", 1, { ename: "KeyError", evalue: "'<b>'", traceback: "Traceback:\n  \x1b[31mline\x1b[0m" });
   show("error", 1, { ename: "StopIteration", evalue: "", traceback: "" });
   assert.deepEqual(texts(".rdit-error-title"), ["KeyError: '<b>'", "StopIteration"]);

@@ -3,7 +3,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
-import { BUSY_AFTER_MS, DONE_GRACE_MS, MAX_NOTICES, STREAM_RETRY_MS, startPage } from "../page.js";
+import { BUSY_AFTER_MS, DONE_GRACE_MS, STREAM_RETRY_MS, startPage } from "../page.js";
+import { MAX_NOTICES } from "../results.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
 
 const HTML = readFileSync(new URL("../index.html", import.meta.url), "utf-8");
@@ -19,8 +20,9 @@ afterEach(() => {
   world.dom.window.close();
 });
 
-function makeWorld() {
-  const { dom, window, document } = fakePage(HTML.replace("data-rdit-page", "").replace(/<(script|link)[^>]*>/g, ""));
+/** @param {string} [mark] an attribute of the page */
+function makeWorld(mark = "") {
+  const { dom, window, document } = fakePage(HTML.replace("data-rdit-page", mark).replace(/<(script|link)[^>]*>/g, ""));
   const network = fakeNetwork();
   const clock = fakeClock();
   Object.assign(window, { setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout });
@@ -210,6 +212,37 @@ describe("the run", () => {
     world.output(4, "stream", { name: "stdout", text: "4\n" });
     world.output(5, "stream", { name: "stdout", text: "5\n" });
     assert.equal(world.text, "1\n3\n4\n5\n");
+  });
+
+  test("what the socket left out is asked of the stream, once, and nothing is shown twice", () => {
+    world.start();
+    world.print(1, "1\n");
+    world.finish(2);
+    world.output(3, "stream", { name: "stdout", text: "3\n" });
+    world.output(7, "stream", { name: "stdout", text: "7\n" });
+    assert.equal(world.isIdle, false);
+    assert.match(world.stream.url, /after=3/);
+    world.output(8, "stream", { name: "stdout", text: "8\n" });
+    world.stream.open();
+    world.print(5, "5\n");
+    world.stream.end();
+    const count = world.streams.length;
+    assert.equal(world.text, "1\n3\n5\n7\n8\n");
+    assert.equal(world.isIdle, true);
+    world.output(9, "stream", { name: "stdout", text: "9\n" });
+    assert.equal(world.text, "1\n3\n5\n7\n8\n9\n");
+    assert.equal(world.streams.length, count);
+  });
+
+  test("where each page load has its own kernel, everything that the page asks for says which", async () => {
+    world = makeWorld('data-rdit-kernel="key"');
+    world.start();
+    world.finish(1);
+    world.byId("rdit-restart").click();
+    await settle();
+    const asked = [world.network.last.url, world.stream.url, ...world.requests.map(([url]) => url)];
+    assert.ok(asked.length >= 4);
+    for (const url of asked) assert.equal(new URL(url).searchParams.get("kernel"), "key", url);
   });
 
   test("a Python error called error on the stream is no end of the stream", () => {
@@ -434,7 +467,7 @@ describe("widgets", () => {
     assert.equal(world.document.querySelector("[data-widget-id='1.1']")?.textContent, "9");
   });
 
-  test("a refused edit is a notice, as text", () => {
+  test("a refused edit is a notice, as text [threat 22]", () => {
     world.start();
     world.page.connection.sendUpdate("1.1", "n", 8);
     const refusal = { type: "error", widget_id: "1.1", property: "n", code: "read_only", message: "<b>no</b>" };
@@ -734,7 +767,14 @@ describe("the files", () => {
     );
     const folder = readdirSync(new URL("../", import.meta.url)).filter((name) => name.endsWith(".js"));
     // All modules are asked for at once: each level of imports would be another round trip.
-    const forOthers = ["index.js", "react.js", "widget_renderer.js"];
+    const forOthers = [
+      "index.js",
+      "react.js",
+      "static.js",
+      "static_boot.js",
+      "static_page.js",
+      "widget_renderer.js",
+    ];
     const modules = folder.filter((name) => name !== "page.js" && !forOthers.includes(name)).sort();
     const preloads = modules.map((name) => `client/${name}`);
     assert.deepEqual(addresses, ["data:,", "client/page.css", ...preloads, "client/page.js"]);

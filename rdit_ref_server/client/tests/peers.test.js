@@ -157,7 +157,7 @@ describe("a question to Python", () => {
     await answer;
   });
 
-  for (const [what, error] of /** @type {[string, object][]} */ ([
+  for (const [what, error] of /** @type {[string, { code: string, message: string }][]} */ ([
     ["raises at", { code: "command_failed", type: "ValueError", message: "no such row" }],
     ["knows no command for", { code: "unknown_command", message: "no such row" }],
     ["runs no event loop for", { code: "no_event_loop", message: "no such row" }],
@@ -165,7 +165,7 @@ describe("a question to Python", () => {
     test(`that Python ${what} rejects at once`, async () => {
       const answer = invoke("add", 1);
       reply({ error });
-      await assert.rejects(answer, /no such row/);
+      await assert.rejects(answer, { code: error.code, message: /no such row/ });
     });
   }
 

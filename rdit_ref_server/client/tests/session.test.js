@@ -926,3 +926,38 @@ test("a recorded schedule is answered step by step", () => {
   assert.equal(replay({ at: 2, verb: "eof", code: 1006 }).deadline, 2.125);
   assert.match(replay({ at: 2, verb: "save", widget_id: "x" }).error, /not open/);
 });
+
+test("widgets, properties and keys named __proto__ or constructor pollute nothing [threat 21]", () => {
+  const world = makeWorld();
+  const before = Object.getOwnPropertyNames(Object.prototype).join();
+  world.live([widget("w1", { value: 1 })]);
+  const nasty = '{"polluted":1,"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}';
+  let frame = 1;
+  /** @param {string} fields */
+  const sync = (fields) =>
+    world.session.receive(`{"type":"sync","frame":${(frame += 1)},"rev":${50 + frame},"ack":0,${fields}}`, world.now);
+  for (const id of ["__proto__", "constructor", "prototype"]) {
+    const props = `{"__proto__":[${nasty},41],"constructor":[${nasty},41],"value":[1,41]}`;
+    sync(`"open":[{"widget_id":"${id}","inst":41,"kind":"k","props":${props},"writable":["__proto__","value"]}]`);
+    for (const property of ["__proto__", "constructor", "polluted", "value"]) {
+      sync(`"changes":[["${id}",41,"${property}",${nasty},${50 + frame}]]`);
+      sync(`"changes":[["w1",40,"${property}",${nasty},${50 + frame}]]`);
+    }
+    sync(`"msgs":[{"n":${frame},"widget_id":"${id}","inst":41,"content":${nasty}}]`);
+    sync(`"rejects":[{"seq":1,"op":0,"code":"__proto__","message":"m"}]`);
+    const model = world.model(id);
+    assert.equal(model.get("polluted").polluted, 1);
+    model.set("__proto__", { polluted: 2 });
+    model.set("value", 2);
+    model.save_changes();
+    world.frames();
+    sync(`"close":[["${id}",41]]`);
+  }
+  for (const path of ['["__proto__","x"]', '["open",0,"__proto__"]', '["constructor","prototype","x"]']) {
+    sync(`"specials":[[${path},"NaN"]]`);
+  }
+  world.frames();
+  assert.equal(/** @type {any} */ ({}).polluted, undefined);
+  assert.equal(/** @type {any} */ ({}).x, undefined);
+  assert.equal(Object.getOwnPropertyNames(Object.prototype).join(), before);
+});

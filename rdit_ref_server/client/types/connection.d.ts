@@ -82,6 +82,11 @@ export type OwnSurface = {
      */
     baseUrl: string | undefined;
     /**
+     * how modules of the server are imported, where the
+     * browser's own `import` would not have the credentials
+     */
+    importModule?: ((url: string) => Promise<any>) | undefined;
+    /**
      * `state` gives a StateChange, `error` a Fault (a refused edit has the server's code), `output` the message,
      * `idle` a boolean, `open` a Model, `source` the widget whose module changed, `restarted` what became of the edits when
      * the server was started anew; `goingAway` comes when the server says that it ends, before the state is `offline`. Returns the function that ends the subscription.
@@ -148,6 +153,8 @@ export type Driver = Surface & {
  * @typedef {object} OwnSurface
  * @property {Promise<void>} ready settles when it is live for the first time, or has failed or was closed before
  * @property {string | undefined} baseUrl what relative addresses from the server are relative to
+ * @property {((url: string) => Promise<any>) | undefined} [importModule] how modules of the server are imported, where the
+ * browser's own `import` would not have the credentials
  * @property {(event: "state" | "error" | "output" | "idle" | "open" | "source" | "restarted" | "goingAway",
  *   callback: (detail: any) => void, options?: { signal?: AbortSignal }) => () => void} on
  * `state` gives a StateChange, `error` a Fault (a refused edit has the server's code), `output` the message,
@@ -194,6 +201,10 @@ export type ConnectOptions = {
      * also receive what callbacks print after the script has ended
      */
     output?: boolean;
+    /**
+     * the server's, for a page that does not have its cookie, as on another site
+     */
+    token?: string;
     /**
      * asked when the server refuses the socket; null: never asked
      */
@@ -259,6 +270,7 @@ export type DriverContext = {
  * offers nothing: the three messages of the first design
  * @property {Profile} [profile] for the models of this connection, see `createModel`
  * @property {boolean} [output] also receive what callbacks print after the script has ended
+ * @property {string} [token] the server's, for a page that does not have its cookie, as on another site
  * @property {string | null} [statusUrl] asked when the server refuses the socket; null: never asked
  * @property {AbortSignal} [signal] closes the connection
  * @property {new (url: string, protocols?: string[]) => WebSocket} [WebSocket]

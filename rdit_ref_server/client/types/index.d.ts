@@ -8,6 +8,7 @@ export type WidgetData = import("./connection.js").WidgetData;
 export type RenderOptions = import("./host.js").RenderOptions;
 export type View = import("./host.js").View;
 export type WidgetFailure = import("./host.js").WidgetFailure;
+export type CommandError = import("./invoke.js").CommandError;
 export type Definition = import("./loader.js").Definition;
 export type Channel = import("./model.js").Channel;
 export type Fault = import("./model.js").Fault;
@@ -21,6 +22,7 @@ export type ScopedModel = import("./model.js").ScopedModel;
 /** @typedef {import("./host.js").RenderOptions} RenderOptions */
 /** @typedef {import("./host.js").View} View */
 /** @typedef {import("./host.js").WidgetFailure} WidgetFailure */
+/** @typedef {import("./invoke.js").CommandError} CommandError */
 /** @typedef {import("./loader.js").Definition} Definition */
 /** @typedef {import("./model.js").Channel} Channel */
 /** @typedef {import("./model.js").Fault} Fault */

@@ -13,7 +13,13 @@ export type InvokeOptions = {
     signal?: AbortSignal;
     timeoutMs?: number;
 };
+export type CommandError = Error & {
+    code: string;
+};
 export type Experimental = {
+    /**
+     * rejects with a CommandError
+     */
     invoke: (name: string, msg?: unknown, options?: InvokeOptions) => Promise<[any, DataView[]]>;
 };
 /**

@@ -43,3 +43,14 @@ export declare function isHttpUrl(text: string): boolean;
  * @throws what the import or the function throws; a TypeError that names the rule when the module exports neither
  */
 export declare function loadModule({ esm, esm_url, widgetId, baseUrl, signal, importModule }: LoadOptions): Promise<Definition>;
+/**
+ * How to import a server's modules that the browser's own `import` would ask for without credentials: it sends none to
+ * another origin, and a token never. The text is fetched, with them, and imported; what lies elsewhere is imported as ever.
+ *
+ * @param {string} origin the server's
+ * @param {RequestInit["headers"]} headers
+ * @param {typeof globalThis.fetch} fetch
+ * @param {(url: string) => Promise<any>} [importModule]
+ * @returns {(url: string) => Promise<any>}
+ */
+export declare function importerWithCredentials(origin: string, headers: RequestInit["headers"], fetch: typeof globalThis.fetch, importModule?: (url: string) => Promise<any>): (url: string) => Promise<any>;

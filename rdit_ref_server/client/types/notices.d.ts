@@ -11,12 +11,13 @@ export declare function noticeOf(fault: Fault): string | null;
  * What the page's content security policy kept a widget's code from.
  *
  * @param {{ blockedURI: string, effectiveDirective: string }} violation
+ * @param {string} [advice] what to do about the network; default: nothing can be done
  * @returns {string | null} null: nothing that a widget's user could do anything about
  */
 export declare function violationNotice({ blockedURI, effectiveDirective }: {
     blockedURI: string;
     effectiveDirective: string;
-}): string | null;
+}, advice?: string): string | null;
 export declare const GOING_AWAY_NOTICE = "The server is going away. This page connects again when it is back.";
 /**
  * @param {import("./aftermath.js").Restarted} restarted

@@ -13,12 +13,6 @@ export declare const STREAM_RETRY_MS = 1000;
 export declare const DONE_GRACE_MS = 1000;
 /** So long an edit may be on its way before the page calls itself busy. */
 export declare const BUSY_AFTER_MS = 150;
-/** More notices than this push the oldest out. */
-export declare const MAX_NOTICES = 5;
-export type PageError = {
-    stage: string;
-    message: string;
-};
 export type PageOptions = {
     window?: any;
     connect?: typeof connect;
@@ -26,7 +20,6 @@ export type PageOptions = {
     fetch?: any;
     importModule?: (url: string) => Promise<any>;
 };
-/** @typedef {{ stage: string, message: string }} PageError */
 /**
  * @typedef {object} PageOptions
  * @property {any} [window]

@@ -194,13 +194,7 @@ export async function openReference(program, tell) {
 
   /** @param {string} method @param {Record<string, any>} values @param {any} [parent] */
   async function push(method, values, parent) {
-    const { state: rest, buffers, buffer_paths } = base.remove_buffers({ ...values });
-    const keys = Object.keys(values);
-    // A buffer that is a value itself leaves no trace in the state, and is put back behind all others.
-    const isMoved = keys.some((key, index) => !(key in rest) && index < keys.length - 1);
-    const state = amends("key_keeps_its_place", isMoved)
-      ? Object.fromEntries(keys.map((key) => [key, rest[key] ?? null]))
-      : rest;
+    const { state, buffers, buffer_paths } = base.remove_buffers({ ...values });
     await toPage(kernel.cross({ method, state, buffer_paths }, buffers, parent));
   }
 

@@ -115,6 +115,8 @@ export async function runProgram(program, open, spares = () => false) {
     let left = plan.limit;
     callbacks.set(name, (/** @type {any[]} */ ...args) => {
       tell("call", name, ...args);
+      const model = args.find((each) => typeof each?.save_changes === "function");
+      if (model) tell("changed", { ...model.changed });
       if (left > 0) {
         left -= 1;
         for (const step of plan.steps) perform(step);

@@ -14,7 +14,7 @@ import {
   toWire,
   WidgetModel,
 } from "rdit-client";
-import type { Connection, Fault, Model, StateChange, View, WidgetData, WidgetFailure } from "rdit-client";
+import type { CommandError, Connection, Fault, Model, StateChange, View, WidgetData, WidgetFailure } from "rdit-client";
 import { noticeOf } from "rdit-client/notices.js";
 import { createWidgetRenderer, WidgetRenderer } from "rdit-client/react.js";
 import { createWidgetRenderer as createFromItsOwnModule } from "rdit-client/widget_renderer.js";
@@ -36,6 +36,7 @@ connection.on("error", (fault: Fault) => {
   const notice: string | null = noticeOf(fault);
   if (notice !== null) console.warn(notice);
 });
+export const isLateAnswer = (error: CommandError) => error.code === "timeout" && error.message !== "";
 const opening: Promise<Model> = connection.whenOpen("1.1", { timeoutMs: 100 });
 assertType<Equals<typeof connection.protocol, "rdit.v1" | "base" | null>>();
 const over: Connection = connectionOver(websocket, { profile: "compat" });
