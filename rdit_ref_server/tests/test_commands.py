@@ -671,7 +671,7 @@ def test_pages_of_an_audience_see_and_cannot_write(serve):
 
 
 def test_with_a_kernel_per_tab_each_key_runs_the_script_and_an_endless_one_does_not_keep_the_server(serve):
-    source = "import os\nprint('on', flush=True)\nif not os.path.exists(__file__ + '.on'):\n    while True: pass\n1\n"
+    source = "import os\nlate = os.path.exists(__file__ + '.on')\nprint('on', flush=True)\nwhile not late: pass\n1\n"
     served = serve(source, "--kernel-per-tab", "--kernel-ttl", "0").ready()
     stuck, free = "s" * 20, "f" * 20
     address = served.origin.replace("http:", "ws:") + f"/ws/widgets?kernel={stuck}"

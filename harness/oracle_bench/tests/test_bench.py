@@ -11,7 +11,7 @@ from oracle_bench.deviations import NAMES
 from oracle_bench.mirror import run_on_mirror
 from oracle_bench.node import Node, NodeError
 from oracle_bench.programs import make_program
-from rdit_core import WidgetModel, client
+from rdit_core import WidgetModel, client_widgets
 
 PROGRAMS = 500
 
@@ -25,7 +25,7 @@ def test_nothing_differs_that_should_not(bench, capsys):
 
 def test_with_autosave_client_and_mirror_do_the_same_in_the_same_order(monkeypatch):
     """The oracle has none; so these are the programs in which it takes no part."""
-    monkeypatch.setattr(client, "WidgetModel", partial(WidgetModel, autosave=True))
+    monkeypatch.setattr(client_widgets, "WidgetModel", partial(WidgetModel, autosave=True))
     with Node(plant=[("model.js", "autosave = false", "autosave = true")]) as node:
         bench = Bench(node)
         found = [bench.report(one) for one in bench.findings(range(PROGRAMS), "strict")]
