@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from bench import browser, core_path, growth, plot, simulator
+from bench import browser, cold_start, core_path, growth, plot, simulator
 from bench.chrome import BrowserError
 from bench.measure import Progress
 from bench.report import Claim, Findings, Table, as_text, update_page
@@ -42,6 +42,7 @@ parts:
   b  a real page in Chromium, against a bare WebSocket page
   c  the simulator: events per second
   d  growth: widgets, tabs, size of state and value
+  e  the cold start: from the command to the first widget in Chromium, against a bare host
 """
 
 
@@ -69,6 +70,7 @@ PARTS: Final = {
     ),
     "c": _Part("The simulator", simulator.run, simulator.tables, simulator.claims, None, lambda runs: min(runs, 3)),
     "d": _Part("How cost grows", growth.run, growth.tables, growth.claims, ("bench-growth.svg", plot.slopes)),
+    "e": _Part("The cold start", cold_start.run, cold_start.tables, cold_start.claims),
 }
 
 

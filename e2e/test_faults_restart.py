@@ -49,6 +49,27 @@ def test_a_page_whose_server_was_killed_agrees_with_the_next_one_and_its_edits_a
             assert "started anew" in notices(tab), "the reader is told"
 
 
+def test_a_page_whose_server_is_stopped_hears_why_and_goes_on_with_the_next_one(
+    serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
+) -> None:
+    behind = serve_behind("faults.py")
+    page = open_page(behind.url)
+    page.wait_idle()
+    skip_unless_sessions(page)
+    behind.python.close()
+    assert behind.server.stop() == 0
+    page.wait_for("document.getElementById('rdit-notices').textContent.includes('going away')")
+    wait_for_state(page, "offline")
+    enter(page, "b", "made while it was away")
+    behind.start()
+    page.set_offline(offline=False)
+    behind.python.wait_for(b="made while it was away", timeout_s=RESTART_S)
+    wait_until_agreed({"page": page}, behind.python)
+    assert "going away" not in notices(page)
+    assert "started anew" in notices(page)
+    assert page.errors() == []
+
+
 def test_an_edit_that_comes_back_before_the_script_has_made_its_widget_is_applied_or_named(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
 ) -> None:

@@ -273,12 +273,15 @@ class BaseServerConnection:
             self._own.pop(key).is_gone = True
         self._pushed = {key for key in self._pushed if key[0] != widget_id}
 
-    def queue_output(self, output: Output) -> None:
-        """Queue an execution event if this peer asked for output."""
-        if self.wants_output and self.is_open:
-            with self._core.lock:
-                self._outputs.append(output)
-            self.wake()
+    def queue_output(self, output: Output) -> bool:
+        """Queue an execution event if this peer asked for output. Returns whether nothing older had to go for it."""
+        if not (self.wants_output and self.is_open):
+            return True
+        with self._core.lock:
+            had_room = len(self._outputs) < _MAX_OUTPUTS
+            self._outputs.append(output)
+        self.wake()
+        return had_room
 
     def wake(self) -> None:
         """Tell the adapter to drain. Call without the lock. Runs on the thread of whoever set a trait, so that an

@@ -29,6 +29,7 @@ from .messages import Batch, MsgOp, SetOp, WelcomeLimits
 from .slots import SlotKey
 
 _MAX_STRIKES: Final = 2
+"""A batch that met this many frame errors is given up."""
 _MAX_LAST_BATCHES: Final = 1_000
 """More than a queue ever makes: a page that leaves does not wait for acknowledgements."""
 

@@ -17,7 +17,7 @@ import msgspec
 from .access import Verdict
 from .base_server import BaseServerConnection, PendingUpdate
 from .errors import AccessRefused, LimitReached, UnknownWidget, WriteRefused
-from .events import Connected, Disconnected, FrontEndFailed, ObserverFailed, WriteWasRefused
+from .events import Connected, Disconnected, FrontEndFailed, ObserverFailed, OutputDropped, WriteWasRefused
 from .limits import Limits
 from .messages import Op, Output, Reject, Report, WidgetUpdate
 from .server import CLOSE_CODES, PendingBatch, ServerConnection
@@ -126,7 +126,8 @@ class Connections:
         """
         output = Output(n, msgspec.Raw(event))
         for connection in list(self._store.connections.values()):
-            connection.queue_output(output)
+            if not connection.queue_output(output):
+                self._store.emit(OutputDropped(connection.connection_id))
 
     def apply_pending(self) -> int:
         """Run the updates and batches that pages sent, in order of arrival, on the caller's thread. Returns how many.
@@ -161,7 +162,13 @@ class Connections:
             self._store.emit(WriteWasRefused(connection.connection_id, widget_id, name, "unknown_widget"))
             raise
         if failed is not None:
-            _log.error("observer of %s.%s failed", widget_id, name, exc_info=failed)
+            _log.error(
+                "observer of %s.%s failed",
+                widget_id,
+                name,
+                exc_info=failed,
+                extra={"event": "observer_failed", "widget_id": widget_id, "property": name},
+            )
             self._store.emit(ObserverFailed(widget_id, name, failed))
         return None if isinstance(failed, Exception) else failed
 
@@ -170,9 +177,9 @@ class Connections:
         self._store.owe()
         return self._writes.run_batch(session, seq, ops)
 
-    def joined(self, connection: ServerConnection) -> None:
+    def joined(self, connection: ServerConnection, session: Session, *, came_back: bool, resumed: bool) -> None:
         """A peer of `rdit/1` said hello and is let in."""
-        self._store.emit(Connected(connection.connection_id, connection.user))
+        self._store.emit(Connected(connection.connection_id, session.user, session.session_id, came_back, resumed))
 
     def disconnected(self, connection: AnyConnection) -> None:
         """A connection ended."""
@@ -184,7 +191,13 @@ class Connections:
     def reported(self, connection: ServerConnection, report: Report) -> None:
         """A widget's JavaScript failed."""
         stage, message = _printable(report.stage[:50]), _printable(report.message[:1000])
-        _log.error("widget %s failed in its page (%s): %s", report.widget_id, stage, message)
+        _log.error(
+            "widget %s failed in its page (%s): %s",
+            report.widget_id,
+            stage,
+            message,
+            extra={"event": "front_end_failed", "widget_id": report.widget_id},
+        )
         self._store.emit(
             FrontEndFailed(connection.connection_id, report.widget_id, report.stage, report.message, report.stack)
         )

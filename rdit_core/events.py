@@ -18,6 +18,12 @@ class Connected:
 
     connection_id: int
     user: str
+    session_id: str | None = None
+    """In `rdit/1`. It opens nothing without the session's secret."""
+    came_back: bool = False
+    """Whether the peer named a session: it had a connection before, here or with a server before this one."""
+    resumed: bool = False
+    """Whether that session was there still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,13 @@ class MessageDropped:
     widget_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class OutputDropped:
+    """A peer that does not read lost the oldest of the execution events that wait for it."""
+
+    connection_id: int
+
+
 HostEvent = (
     Connected
     | Disconnected
@@ -127,6 +140,7 @@ HostEvent = (
     | ValueSkipped
     | ChangesSwallowed
     | MessageDropped
+    | OutputDropped
 )
 
 EVENT_NAMES = {
@@ -142,6 +156,7 @@ EVENT_NAMES = {
     ValueSkipped: "unserializable_value",
     ChangesSwallowed: "changes_swallowed",
     MessageDropped: "message_dropped",
+    OutputDropped: "output_dropped",
 }
 """The name under which `WidgetManager.on` announces each event; `pending` comes besides, without a record."""
 

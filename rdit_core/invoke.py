@@ -169,7 +169,12 @@ class _Call:
         self.refuse("bad_return", f"The command's return cannot be sent: {message}")
 
     def _report(self, error: BaseException) -> None:
-        _log.error("command of %s failed", self._widget_id, exc_info=error)
+        _log.error(
+            "command of %s failed",
+            self._widget_id,
+            exc_info=error,
+            extra={"event": "handler_failed", "widget_id": self._widget_id},
+        )
         self._core.emit(HandlerFailed(self._widget_id, error))
 
     def _send(self, body: dict[str, Any], buffers: Sequence[Any]) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 WIDGET_ID_PATTERN: Final = r"\A[A-Za-z0-9_.:-]{1,128}\Z"
 MAX_PROPERTY_LENGTH: Final = 1024
+"""Of a property's name."""
 MAX_COUNT: Final = 2**53 - 1
 
 WidgetId = Annotated[str, msgspec.Meta(pattern=WIDGET_ID_PATTERN)]

@@ -91,7 +91,10 @@ _FLOOD: Final = 2
 reading when told to never gets there."""
 
 _MAX_EVENTS: Final = 10_000
+"""Events kept for an adapter that does not ask for them; beyond, the oldest go."""
+
 _MAX_OUTPUTS: Final = 10_000
+"""Output events kept for a peer that does not read; beyond, the oldest go."""
 
 
 Change = tuple[str, int, str, Any, int]
@@ -171,8 +174,8 @@ class WidgetCore(Protocol):
     def pay_owed(self) -> None:
         """Wake what was held back while a batch is applied."""
 
-    def joined(self, connection: ServerConnection) -> None:
-        """The peer said hello and is let in."""
+    def joined(self, connection: ServerConnection, session: Session, *, came_back: bool, resumed: bool) -> None:
+        """The peer said hello and is let in; it named a session or not, which is there still or not."""
 
     def disconnected(self, connection: ServerConnection) -> None:
         """The connection ended."""
@@ -504,12 +507,15 @@ class ServerConnection:
         if not self._waiting_batches:
             self._owed_s = None
 
-    def queue_output(self, output: Output) -> None:
-        """Queue an execution event if this peer asked for output."""
-        if self.wants_output and self.is_open:
-            with self._core.lock:
-                self._outputs.append(output)
-            self.wake()
+    def queue_output(self, output: Output) -> bool:
+        """Queue an execution event if this peer asked for output. Returns whether nothing older had to go for it."""
+        if not (self.wants_output and self.is_open):
+            return True
+        with self._core.lock:
+            had_room = len(self._outputs) < _MAX_OUTPUTS
+            self._outputs.append(output)
+        self.wake()
+        return had_room
 
     def wake(self) -> None:
         """Tell the adapter to drain. Call without the lock. An adapter's trouble is logged, for this runs on the thread
@@ -584,13 +590,15 @@ class ServerConnection:
                 self._fail("unauthorized", "Not authorized", now_s)
                 return
             self._sessions.expire(now_s)
-            previous = self._welcome(hello, now_s)
+            session, previous, resumed = self._welcome(hello, now_s)
         if previous is not None:
             previous.wake()
-        self._core.joined(self)
+        self._core.joined(self, session, came_back=hello.resume is not None, resumed=resumed)
 
-    def _welcome(self, hello: Hello, now_s: float) -> ServerConnection | None:
-        """Attach a session and owe it its state. Returns the connection that it takes the place of."""
+    def _welcome(self, hello: Hello, now_s: float) -> tuple[Session, ServerConnection | None, bool]:
+        """Attach a session and owe it its state. Returns it, the connection whose place it takes, and whether it is the
+        session that the peer named.
+        """
         resume = hello.resume
         session = None
         if resume is not None and resume.epoch == self._core.epoch and resume.rev <= self._core.revision:
@@ -631,7 +639,7 @@ class ServerConnection:
         else:
             self._owe_snapshot(session)
         self._ack_due = True
-        return previous
+        return session, previous, is_resumed
 
     def _owe_snapshot(self, session: Session) -> None:
         self._known = {id: inst for id, inst in self._core.instances().items() if session.shows(id)}

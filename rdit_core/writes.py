@@ -352,14 +352,25 @@ class _Run:
         for error in self._writes.message(hosted, op):
             if not isinstance(error, Exception):
                 self.interrupt = self.interrupt or error
-            _log.error("message handler of %s failed", op.widget_id, exc_info=error)
+            _log.error(
+                "message handler of %s failed",
+                op.widget_id,
+                exc_info=error,
+                extra={"event": "handler_failed", "widget_id": op.widget_id},
+            )
             self._reject(index, "handler_failed", f"A handler in Python raised {type(error).__name__}")
             self._core.emit(HandlerFailed(op.widget_id, error))
 
     def _observer_failed(self, index: int, op: SetOp, failed: BaseException) -> None:
         if not isinstance(failed, Exception):
             self.interrupt = self.interrupt or failed
-        _log.error("observer of %s.%s failed", op.widget_id, op.property, exc_info=failed)
+        _log.error(
+            "observer of %s.%s failed",
+            op.widget_id,
+            op.property,
+            exc_info=failed,
+            extra={"event": "observer_failed", "widget_id": op.widget_id, "property": op.property},
+        )
         self._reject(index, "observer_failed", f"Python took the value; an observer raised {type(failed).__name__}")
         self._core.emit(ObserverFailed(op.widget_id, op.property, failed))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,23 +18,18 @@ from starlette.websockets import WebSocket
 from rdit_core import __version__
 
 from . import sse, websocket
+from .client_files import PAGE, read_client
+from .counters import Counters
 from .kernel import Kernel
 from .kernels import Kernels, Tab, TooManyKernels
 from .script import Script
-from .security import Gate, RulesNow, present, security_headers
+from .security import HEALTH, Gate, RulesNow, present, security_headers
 from .workers import refuse_workers
 
 CLIENT: Final = Path(__file__).parent / "client"
 
 _PROTOCOL: Final = "base"
-_MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 _FOR_EVER: Final = "private, max-age=31536000, immutable"
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    content: bytes
-    media_type: str
 
 
 def create_app(
@@ -57,7 +51,7 @@ def create_app(
         script: what `/api/reset` runs anew; reading it again picks up edits.
         rules: who may come, or what gives the rules that hold now, where a token can expire.
         client: directory of the browser side. Its `.js`, `.css` and `.html` files are read now, and served as they are
-            now.
+            now; to the page its modules as one.
         workers: how many processes serve the application. Default: what the environment and the command say.
 
     Raises:
@@ -65,12 +59,21 @@ def create_app(
             page go to any of them.
     """
     refuse_workers(workers)
-    files = _read_files(client)
+    files = read_client(client)
+    counters = Counters()
+    if isinstance(kernel, Kernels):
+        kernel.listen(lambda one: counters.add(one.manager), lambda one: counters.remove(one.manager))
+    else:
+        counters.add(kernel.manager)
+
+    def client_response(name: str, request: Request) -> Response:
+        file = files.get(name)
+        return _not_found() if file is None else file.response(request)
 
     async def page(request: Request) -> Response:
-        file = files.get("index.html")
         if isinstance(kernel, Kernel):
-            return _file_response(file) if kernel.has_begun else _not_started()
+            return client_response(PAGE, request) if kernel.has_begun else _not_started()
+        file = files.get(PAGE)
         if file is None:
             return _not_found()
         # Each load of the page is somebody else.
@@ -79,7 +82,7 @@ def create_app(
         return Response(content, media_type=file.media_type, headers={"cache-control": "no-store"})
 
     async def client_file(request: Request) -> Response:
-        return _file_response(files.get(request.path_params["name"]))
+        return client_response(request.path_params["name"], request)
 
     async def esm(request: Request) -> Response:
         name = request.path_params["hash"]
@@ -120,8 +123,22 @@ def create_app(
             "last_event_id": 0 if one is None else one.log.last_id,
             "version": __version__,
             "protocol": _PROTOCOL,
+            "counters": counters.as_dict(),
         }
         return JSONResponse(about, headers={"cache-control": "no-store"})
+
+    async def health(request: Request) -> Response:
+        # No more than this: nobody has to say who asks.
+        health = "ok"
+        if kernel.is_stopping:
+            health = "stopping"
+        elif isinstance(kernel, Kernel) and not kernel.has_begun:
+            health = "not_started"
+        return JSONResponse(
+            {"status": health},
+            status_code=200 if health == "ok" else 503,
+            headers={"cache-control": "no-store"},
+        )
 
     async def reset(request: Request) -> Response:
         if present(rules).read_only:
@@ -151,16 +168,20 @@ def create_app(
 
     async def widgets(socket: WebSocket) -> None:
         if isinstance(kernel, Kernel):
-            await websocket.serve(socket, kernel.manager)
+            await serve(socket, kernel)
             return
         tab = await enter(socket)
         if isinstance(tab, Response):
-            await websocket.refuse_for_lack_of_room(socket)
+            reason = "server_shutdown" if kernel.is_stopping else "connection_limit"
+            await websocket.turn_away(socket, reason, counters)
             return
         try:
-            await websocket.serve(socket, tab.kernel.manager)
+            await serve(socket, tab.kernel)
         finally:
             kernel.leave(tab)
+
+    async def serve(socket: WebSocket, one: Kernel) -> None:
+        await websocket.serve(socket, one.manager, counters=counters, is_stopping=lambda: kernel.is_stopping)
 
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.
@@ -176,9 +197,10 @@ def create_app(
             Route("/api/status", status),
             Route("/api/reset", reset, methods=["POST"]),
             Route("/api/interrupt", interrupt, methods=["POST"]),
+            Route(HEALTH, health),
             WebSocketRoute("/ws/widgets", widgets),
         ],
-        middleware=[Middleware(Gate, rules=rules)],
+        middleware=[Middleware(Gate, rules=rules, on_refusal=counters.refused)],
         exception_handlers={Exception: failed},
     )
 
@@ -195,22 +217,6 @@ class _Visit(Response):
             await self._response(scope, receive, send)
         finally:
             self._leave()
-
-
-def _read_files(directory: Path) -> Mapping[str, _File]:
-    """The files of the browser side by name. A request is a lookup in this dict, so no name becomes a path."""
-    return {
-        path.name: _File(path.read_bytes(), _MEDIA_TYPES[path.suffix])
-        for path in sorted(directory.iterdir())
-        if path.suffix in _MEDIA_TYPES and path.is_file()
-    }
-
-
-def _file_response(file: _File | None) -> Response:
-    if file is None:
-        return _not_found()
-    # Small files that change with the server: always asked for, so that a page never mixes two versions.
-    return Response(file.content, media_type=file.media_type, headers={"cache-control": "no-cache"})
 
 
 def _read_only() -> Response:

@@ -7,12 +7,10 @@ line is the one place where the token is printed. What an exported page is made 
 from __future__ import annotations
 
 import argparse
-import base64
 import datetime
 import ipaddress
 import logging
 import os
-import re
 import secrets
 import signal
 import socket
@@ -23,6 +21,7 @@ import webbrowser
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import BinaryIO, Final, NoReturn, TextIO
 from urllib.parse import quote, urlsplit
 
@@ -33,6 +32,7 @@ from rdit_core import Limits, origin_of
 
 from .app import create_app
 from .export import build_page, check_target, human_size, run_to_end, standard_output_kept, write_page
+from .interrupts import ONE_SIGNAL_S
 from .kernel import Kernel
 from .kernels import DEFAULT_TTL_S, Kernels
 from .log import EventLog
@@ -40,6 +40,7 @@ from .prefix import UnderPrefix, is_prefix
 from .reload import Reloader
 from .script import Script
 from .security import READ_ONLY, AccessRules, is_token
+from .server_log import FORMATS, LEVELS, logging_to, tell, tell_of
 from .streams import terminal_only
 from .transport import protocols
 from .websocket import FRAME_HEADROOM
@@ -55,12 +56,19 @@ _GRACE_S: Final = 3.0
 _CLOSE_S: Final = 2
 """How long open connections may take to end."""
 
+_LAST_WORD_S: Final = 0.5
+"""How long the last line of the log may take, when the script is left."""
+
 _MAX_TTL_S: Final = 7 * 24 * 3600.0
+"""Longer a kernel of `--kernel-per-tab` never waits for its page."""
+
 _PROGRESS_S: Final = 5.0
 """A script that takes longer is heard of this often."""
 
 _INTERRUPTED: Final = 130
-"""What shells say of a command that Ctrl-C ended."""
+"""What shells say of a command that Ctrl-C ended: `rdit export`, and `rdit serve` at a second one."""
+
+_SCRIPT_LEFT: Final = "the script does not stop; leaving it"
 
 _EXAMPLES: Final = """\
 examples:
@@ -80,7 +88,10 @@ examples:
                                              state; the script, or a module of its directory, by a fresh run
 
 Top-level expressions of the script are displayed, as in a notebook; end one with `;` to hide it. Widgets are live while
-the server runs. Ctrl-C ends it.
+the server runs. Ctrl-C ends it: pages are told, and come back by themselves when it is started again. A second Ctrl-C
+does not wait for the script.
+
+RDIT_LOG_FORMAT and RDIT_LOG_LEVEL in the environment stand for --log-format and --log-level.
 """
 
 _EXPORT_EXAMPLES: Final = """\
@@ -108,12 +119,13 @@ def serve(argv: Sequence[str]) -> int:
         listener = _listen(options.host, options.port)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 2
-    with listener:
+    log_to_stderr = logging_to(sys.stderr, token=options.token, format=options.log_format, level=options.log_level)
+    with listener, log_to_stderr:
         return _serve(options, listener)
 
 
 def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
-    limits = Limits()
+    limits = Limits(max_connections=options.max_connections)
     port = listener.getsockname()[1]
     public_origin, prefix = (None, "") if options.public_url is None else _split_url(options.public_url)
     rules = AccessRules.for_address(
@@ -133,11 +145,17 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
     def make_kernel() -> Kernel:
         log = EventLog(first_id=time.time_ns() // 1_000_000)
-        return Kernel(limits=limits, log=log, policy=policy, shares_process=options.kernel_per_tab)
+        kernel = Kernel(limits=limits, log=log, policy=policy, shares_process=options.kernel_per_tab)
+        tell_of(kernel.manager)
+        return kernel
 
     script = options.script
-    kernel = Kernels(make_kernel, script, ttl_s=options.kernel_ttl) if options.kernel_per_tab else make_kernel()
-    _log_to(sys.stderr, options.token)
+    if options.kernel_per_tab:
+        kernel: Kernel | Kernels = Kernels(
+            make_kernel, script, ttl_s=options.kernel_ttl, max_kernels=options.max_connections
+        )
+    else:
+        kernel = make_kernel()
     app: ASGIApp = create_app(kernel, script, rules, workers=1)
     server = _web_server(UnderPrefix(app, prefix) if prefix else app, limits)
 
@@ -156,21 +174,24 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
 
     address = _address(options.public_url or f"http://{_dialled(options.host)}:{port}", options.token)
     print(f"rdit: serving at {address}", flush=True)
+    tell(logging.INFO, "started", "serving %s", script.path.name, address=f"{_dialled(options.host)}:{port}")
     if options.browser and _has_display():
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     if isinstance(kernel, Kernels):
-        _serve_tabs(kernel)
+        _serve_tabs(kernel, server)
     else:
-        _serve_script(kernel, options)
-    server.should_exit = True
+        _serve_script(kernel, server, options)
     web.join(_CLOSE_S + 1)
+    tell(logging.INFO, "stopped", "stopped")
     return 0
 
 
-def _serve_script(kernel: Kernel, options: argparse.Namespace) -> None:
+def _serve_script(kernel: Kernel, server: uvicorn.Server, options: argparse.Namespace) -> None:
     """Be the kernel's thread until it is asked to end."""
-    kernel.on_stop(_leave_after(_GRACE_S, sys.stderr))
+    kernel.on_stop(_leave_after(_GRACE_S, _tell_script_left))
+    kernel.on_stop(_say_farewell(kernel, server))
+    kernel.on_insist(lambda: os._exit(_INTERRUPTED))
     script, reloader = options.script, None
     if options.reload:
         # anywidget's own watcher would change widgets in a thread of its own.
@@ -180,19 +201,32 @@ def _serve_script(kernel: Kernel, options: argparse.Namespace) -> None:
     kernel.serve_forever(handle_signals=True)
     if reloader is not None:
         reloader.stop()
-    # With a reason, so that pages know that they may come back.
-    kernel.manager.close_connections(time.monotonic())
 
 
-def _serve_tabs(kernels: Kernels) -> None:
+def _serve_tabs(kernels: Kernels, server: uvicorn.Server) -> None:
     """Wait until the process is asked to end; the kernels have threads of their own."""
-    asked = threading.Event()
-    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Not an event: its lock may be held by whoever the signal interrupts.
+    asked: SimpleQueue[None] = SimpleQueue()
+    asked_s: list[float] = []
+
+    def heard(*_: object) -> None:
+        now_s = time.monotonic()
+        if asked_s and now_s - asked_s[0] > ONE_SIGNAL_S:
+            os._exit(_INTERRUPTED)
+        asked_s.append(now_s)
+        asked.put(None)
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        # On Windows a wait without an end hears of no signal.
-        while not asked.wait(1.0):
-            pass
-        _leave_after(_GRACE_S, sys.stderr)()
+        while True:
+            # On Windows a wait without an end hears of no signal.
+            with suppress(Empty):
+                asked.get(timeout=1.0)
+                break
+        _leave_after(_GRACE_S, _tell_script_left)()
+        kernels.stop()
+        server.should_exit = True  # Stops listening.
+        tell(logging.INFO, "stopping", "stopping")
         kernels.close()
     finally:
         for number, handler in before.items():
@@ -212,7 +246,7 @@ def export(argv: Sequence[str]) -> int:
     finally:
         if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
             # A thread that the script left behind has nothing to wait for.
-            _leave_after(_GRACE_S, stderr, status)()
+            _leave_after(_GRACE_S, lambda: _say(stderr, _SCRIPT_LEFT), status)()
     return status
 
 
@@ -221,7 +255,7 @@ def _export(options: argparse.Namespace, stdout: BinaryIO | None) -> int:
     stderr = sys.stderr  # While the script runs, what is written to `sys.stderr` is a result of the script's.
 
     def say(text: str) -> None:
-        print(f"rdit: {text}", file=stderr, flush=True)
+        _say(stderr, text)
 
     done = threading.Event()
 
@@ -236,7 +270,7 @@ def _export(options: argparse.Namespace, stdout: BinaryIO | None) -> int:
         results = run_to_end(
             Script(options.script, tuple(options.arguments)),
             on_start=tell_progress,
-            on_interrupt=_leave_after(_GRACE_S, stderr, _INTERRUPTED),
+            on_interrupt=_leave_after(_GRACE_S, lambda: say(_SCRIPT_LEFT), _INTERRUPTED),
         )
     finally:
         done.set()
@@ -361,6 +395,25 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help="let widgets make code out of text, as those of Vega (Altair) and regl (jupyter-scatter) do",
     )
     parser.add_argument(
+        "--max-connections",
+        metavar="N",
+        type=int,
+        default=Limits().max_connections,
+        help="pages that may be connected at a time (default %(default)s); with --kernel-per-tab: kernels",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=FORMATS,
+        default=os.environ.get("RDIT_LOG_FORMAT", "text"),
+        help="of what the server says of itself on stderr: text (default), or one JSON object per line",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default=os.environ.get("RDIT_LOG_LEVEL", "warning"),
+        help="the least that it says (default warning)",
+    )
+    parser.add_argument(
         "--kernel-per-tab",
         action="store_true",
         help="run the script for each page load by itself, instead of once for all pages",
@@ -426,6 +479,13 @@ def _check_script(script: Path, program: str) -> None:
 
 def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> None:
     """Say in one line what is wrong with the arguments, or fill in what was left out."""
+    # What comes from the environment is not looked at by the parser.
+    for name, value, known in (
+        ("RDIT_LOG_FORMAT", options.log_format, FORMATS),
+        ("RDIT_LOG_LEVEL", options.log_level, LEVELS),
+    ):
+        if value not in known:
+            refuse(f"{name} takes one of {', '.join(known)}, got {value}")
     if options.read_only and options.allow_code:
         refuse("--read-only and --allow-code exclude each other")
     if options.kernel_per_tab and options.reload:
@@ -435,6 +495,8 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
     options.script = _find(options)
     if not 0 <= options.port <= 65535:
         refuse("--port must be 0 to 65535")
+    if options.max_connections < 1:
+        refuse("--max-connections must be at least 1")
     for option, origins in (("--allow-origin", options.allow_origin), ("--allow-frame", options.allow_frame)):
         for origin in origins:
             if origin_of(origin) is None:
@@ -442,7 +504,7 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
     if options.public_url is not None and not _is_public_url(options.public_url):
         refuse(
             "--public-url takes an address such as http://localhost:9000 or https://example.org/widgets "
-            f"(the path not below /api, /client, /esm, /ws), got {options.public_url}"
+            f"(the path not below /api, /client, /esm, /healthz, /ws), got {options.public_url}"
         )
     if options.host == "":
         # To the socket library an empty name means every interface.
@@ -562,43 +624,37 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _leave_after(seconds: float, stderr: TextIO, status: int = 0) -> Callable[[], None]:
+def _say(stderr: TextIO, text: str) -> None:
+    print(f"rdit: {text}", file=stderr, flush=True)
+
+
+def _tell_script_left() -> None:
+    tell(logging.WARNING, "script_left", _SCRIPT_LEFT)
+
+
+def _say_farewell(kernel: Kernel, server: uvicorn.Server) -> Callable[[], None]:
+    """Make what lets pages go while user code may still be running: they hear why, and that they may come back."""
+
+    def farewell() -> None:
+        kernel.manager.close_connections(time.monotonic())
+        server.should_exit = True  # Stops listening; new connections on open ones are refused by now.
+        kernel.log.close()  # And ends the event streams.
+        tell(logging.INFO, "stopping", "stopping")
+
+    # A thread: this begins in a signal handler, which may have interrupted whoever holds a lock.
+    return lambda: threading.Thread(target=farewell, name="rdit-farewell", daemon=True).start()
+
+
+def _leave_after(seconds: float, say: Callable[[], None], status: int = 0) -> Callable[[], None]:
     """Make what ends the process when user code (or a thread of it) does not let it end."""
 
     def leave() -> None:
         time.sleep(seconds)
-        with suppress(OSError, ValueError):
-            stderr.write("rdit: the script does not stop; leaving it\n")
-            stderr.flush()
+        # In a thread: nobody may read what we write any more, and then it would wait.
+        telling = threading.Thread(target=say, daemon=True)
+        telling.start()
+        telling.join(_LAST_WORD_S)
         os._exit(status)
 
     # A daemon: when all is well the process ends before it wakes up.
     return lambda: threading.Thread(target=leave, name="rdit-leave", daemon=True).start()
-
-
-def _log_to(stderr: TextIO, token: str | None) -> None:
-    """Send the web server's warnings to the real stderr, not into the page, and the token nowhere."""
-    # As it stands in a cookie, an address or a header, and as it stands in an offered subprotocol.
-    secrets_said = [] if token is None else [token, base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")]
-
-    class Scrubber(logging.Formatter):
-        def format(self, record: logging.LogRecord) -> str:
-            text = super().format(record)
-            for secret in secrets_said:
-                text = text.replace(secret, "<token>")
-            # Text that a peer chose must not forge lines or drive the terminal.
-            return re.sub(
-                r"[^\x20-\x7e\n\t\xa0-\U0010ffff]", lambda found: found[0].encode("unicode_escape").decode(), text
-            )
-
-    def is_meant(record: logging.LogRecord) -> bool:
-        # Said of each WebSocket that is refused with an answer, which uvicorn takes for none.
-        return "returned without completing handshake" not in str(record.msg)
-
-    handler = logging.StreamHandler(stderr)
-    handler.addFilter(is_meant)
-    handler.setFormatter(Scrubber("rdit: %(levelname)s: %(message)s"))
-    logger = logging.getLogger("uvicorn")
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.WARNING)
-    logger.propagate = False

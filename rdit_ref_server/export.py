@@ -39,11 +39,11 @@ from rdit_core import TRUSTED, Limits, WidgetManager, __version__
 
 from .app import CLIENT
 from .kernel import Kernel
+from .linker import in_order
 from .script import Script
 
 _ENTRY: Final = "static_page.js"
 _BOOT: Final = "static_boot.js"
-_IMPORT: Final = re.compile(r'^(?:import|export)\b[^;]*? from "\./(\w+\.js)";$', re.MULTILINE)
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 
 _ESCAPES: Final = {"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -224,24 +224,9 @@ def client_modules(client: Path, entry: str = _ENTRY) -> dict[str, str]:
     """Give the text of a module and of all that it imports, each after what it imports itself.
 
     Raises:
-        ValueError: modules import each other in a circle.
+        LinkError: modules import each other in a circle.
     """
-    found: dict[str, str] = {}
-    entered: list[str] = []
-
-    def enter(name: str) -> None:
-        if name in found:
-            return
-        if name in entered:
-            raise ValueError(f"Modules import each other: {' -> '.join([*entered, name])}")
-        entered.append(name)
-        text = (client / name).read_text(encoding="utf-8")
-        for other in _IMPORT.findall(text):
-            enter(other)
-        found[entered.pop()] = text
-
-    enter(entry)
-    return found
+    return in_order({path.name: path.read_text(encoding="utf-8") for path in client.glob("*.js")}, entry)
 
 
 def _policy(boot: str, *, allows_network: bool) -> str:

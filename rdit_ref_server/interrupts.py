@@ -34,7 +34,7 @@ from .tracebacks import is_own, is_standard_library
 
 KNOCK: Final = getattr(signal, "SIGURG", signal.SIGINT)
 _KNOCK_EVERY_S: Final = 0.02
-_ONE_SIGNAL_S: Final = 0.3
+ONE_SIGNAL_S: Final = 0.3
 """Two signals to end within this time are one."""
 _ASYNCIO: Final = "/asyncio/"
 _WAITING: Final = frozenset({"select", "_poll"})
@@ -89,15 +89,20 @@ class Interrupts:
         is not instead: an event loop of the user's own may take that channel for itself.
         """
         lock = threading.Lock()
-        told_s = -math.inf
+        heard = {"handler": 0, "listener": 0}
+        told, told_s = 0, -math.inf
 
-        def tell() -> None:
-            # Both ways lead here, at about the same time. A script that cleans up after one interrupt must not be
+        def tell(way: str) -> None:
+            # Both ways lead here, at about the same time, or much later when user code waits in C: a signal is one that
+            # this way has not heard of before the other. A script that cleans up after one interrupt must not be
             # disturbed by its twin; whoever finds the other at it has nothing to add.
-            nonlocal told_s
+            nonlocal told, told_s
+            heard[way] += 1
             if lock.acquire(blocking=False):
-                is_news = time.monotonic() - told_s > _ONE_SIGNAL_S
-                told_s = time.monotonic()
+                is_news = heard[way] > told and time.monotonic() - told_s > ONE_SIGNAL_S
+                told = max(told, heard[way])
+                if is_news:
+                    told_s = time.monotonic()
                 lock.release()
                 if is_news:
                     on_stop()
@@ -107,16 +112,16 @@ class Interrupts:
             if KNOCK == signal.SIGINT and self._is_wanted():
                 self._knocked(frame)
             else:
-                tell()
+                tell("handler")
 
         def listen() -> None:
             while received := receiver.recv(64):
                 if signal.SIGTERM in received or (signal.SIGINT in received and signal.SIGINT != KNOCK):
-                    tell()
+                    tell("listener")
 
         receiver, sender = socket.socketpair()
         sender.setblocking(False)
-        with receiver, _handling(signal.SIGTERM, lambda _: tell()), _handling(signal.SIGINT, interrupted):
+        with receiver, _handling(signal.SIGTERM, lambda _: tell("handler")), _handling(signal.SIGINT, interrupted):
             before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
             listener = threading.Thread(target=listen, name="rdit-signals", daemon=True)
             listener.start()

@@ -53,6 +53,7 @@ from .shell import ScriptShell
 from .streams import flush_streams, log_held, write_to_terminal
 
 _STOP_AGAIN_S: Final = 0.5
+"""User code that has not stopped after so long is interrupted again."""
 
 State = Literal["running", "idle"]
 
@@ -109,6 +110,7 @@ class Kernel:
         self._last_run: Run | None = None
         """The run whose namespace is kept: the present one, or the last."""
         self._stop_callbacks: list[Callable[[], None]] = []
+        self._insist_callbacks: list[Callable[[], None]] = []
         self._thread: threading.Thread | None = None
 
     # For other threads.
@@ -197,13 +199,16 @@ class Kernel:
         self._output.hides_errors = True
         self._interrupts.request()
         self._loop.wake()
-        if is_first:
-            for callback in self._stop_callbacks:
-                callback()
+        for callback in self._stop_callbacks if is_first else self._insist_callbacks:
+            callback()
 
     def on_stop(self, callback: Callable[[], None]) -> None:
         """Have `callback` called when the kernel is told to end, perhaps in a signal handler: it must take no lock."""
         self._stop_callbacks.append(callback)
+
+    def on_insist(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the kernel is told to end again; as with `on_stop`."""
+        self._insist_callbacks.append(callback)
 
     def tell(self, text: str, widget_id: str | None = None) -> None:
         """Write a line to the terminal and to the page, below the statement that shows a widget or the current one."""

@@ -25,7 +25,10 @@ from .script import Script
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 DEFAULT_TTL_S: Final = 60.0
+"""How long a kernel stays without a visitor."""
+
 MAX_KERNELS: Final = 32
+"""There may be at a time, those included that are about to end."""
 
 
 class TooManyKernels(Exception):
@@ -72,6 +75,16 @@ class Kernels:
         self._ending: set[threading.Thread] = set()
         self._is_closed = False
         self._reaper: threading.Thread | None = None
+        self._listeners: list[tuple[Callable[[Kernel], None], Callable[[Kernel], None]]] = []
+
+    def listen(self, made: Callable[[Kernel], None], ended: Callable[[Kernel], None]) -> None:
+        """Have `made` called with each kernel before it runs anything, and `ended` when it has ended."""
+        self._listeners.append((made, ended))
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no kernel is made any more, since all are to end."""
+        return self._is_closed
 
     def __len__(self) -> int:
         return len(self._tabs) + len(self._ending)
@@ -107,6 +120,8 @@ class Kernels:
                 if self._is_closed or len(self) >= self._max_kernels:
                     raise TooManyKernels
                 tab = Tab(self._make())
+                for made, _ in self._listeners:
+                    made(tab.kernel)
                 # Started with the lock held: who comes at the same time finds it served.
                 tab.kernel.start()
                 tab.kernel.run(self._script)
@@ -135,6 +150,15 @@ class Kernels:
         with self._changed:
             tabs = list(self._tabs.values())
         return next((found for tab in tabs if (found := tab.kernel.modules.find(name)) is not None), None)
+
+    def stop(self) -> None:
+        """Make no kernel any more, and let all pages go, whatever the kernels do: they hear why, and may come back."""
+        with self._changed:
+            self._is_closed = True
+            tabs = list(self._tabs.values())
+            self._changed.notify_all()
+        for tab in tabs:
+            _let_pages_go(tab.kernel)
 
     def close(self) -> None:
         """End all kernels, and wait for them."""
@@ -170,9 +194,10 @@ class Kernels:
         kernel = self._tabs.pop(key).kernel
 
         def end() -> None:
-            # With a reason, so that pages know that they may come back.
-            kernel.manager.close_connections(time.monotonic())
+            _let_pages_go(kernel)
             kernel.close()
+            for _, ended in self._listeners:
+                ended(kernel)
             with self._changed:
                 self._ending.discard(threading.current_thread())
 
@@ -180,3 +205,9 @@ class Kernels:
         thread = threading.Thread(target=end, name="rdit-kernel-end", daemon=True)
         self._ending.add(thread)
         thread.start()
+
+
+def _let_pages_go(kernel: Kernel) -> None:
+    # With a reason, so that pages know that they may come back.
+    kernel.manager.close_connections(time.monotonic())
+    kernel.log.close()  # And ends the event streams.

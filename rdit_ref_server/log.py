@@ -28,6 +28,12 @@ KINDS: Final[tuple[Kind, ...]] = (
     "reset",
 )
 
+MAX_EVENTS: Final = 100_000
+"""Kept in the log; beyond, the oldest output goes."""
+
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""And their text."""
+
 _OVERHEAD_BYTES: Final = 200
 """What an event costs besides its text, roughly."""
 
@@ -61,7 +67,7 @@ class EventLog:
         max_bytes: how much text they may hold.
     """
 
-    def __init__(self, *, first_id: int = 1, max_events: int = 100_000, max_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, *, first_id: int = 1, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._room_events, self._room_bytes = max_events, max_bytes

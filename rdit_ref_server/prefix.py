@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
-_OWN: Final = frozenset({"api", "client", "esm", "ws"})
+_OWN: Final = frozenset({"api", "client", "esm", "healthz", "ws"})
 """First parts of our own addresses: `/api/execute` must not be taken for `/execute` under `/api`."""
 
 

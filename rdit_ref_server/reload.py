@@ -49,6 +49,7 @@ _LOOK_MS: Final = 500
 """How often the thread comes by when nothing happens: to see what else there is to watch, and what stayed away."""
 
 _STOP_S: Final = 2.0
+"""How long the end of the watching is waited for."""
 
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 

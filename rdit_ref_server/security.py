@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rdit_core import Verdict, WritePolicy, check_host, check_origin, check_token, origin_of
+
+from .server_log import tell
+
+HEALTH: Final = "/healthz"
+"""What asks for no token: a monitor has none, and learns only whether we serve. Host and origin are checked."""
 
 SUBPROTOCOL: Final = "rdit.base"
 """Offered beside a token, and chosen: a browser closes a WebSocket whose server chooses none of what it offered."""
@@ -47,6 +53,9 @@ READ_ONLY: Final = WritePolicy(two_way=False, messages=False)
 """For the kernel of a server whose visitors may see only."""
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+
+_TOLD_CHARACTERS: Final = 200
+"""Of a path that was refused, in the server's log."""
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{8,256}")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
@@ -189,11 +198,18 @@ def present(rules: RulesNow) -> AccessRules:
 
 
 class Gate:
-    """The middleware. Let nothing reach `app` without a verdict that allows it."""
+    """The middleware. Let nothing reach `app` without a verdict that allows it, but for `HEALTH`.
 
-    def __init__(self, app: ASGIApp, rules: RulesNow) -> None:
+    Args:
+        app: what it guards.
+        rules: of the server, or what gives those that hold now.
+        on_refusal: told the code of each refusal.
+    """
+
+    def __init__(self, app: ASGIApp, rules: RulesNow, on_refusal: Callable[[str], None] = lambda code: None) -> None:
         self._app = app
         self._rules = rules
+        self._on_refusal = on_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -219,8 +235,12 @@ class Gate:
             if response is not None:
                 await response(scope, receive, send)
                 return
+            if route_path(scope) == HEALTH:
+                await self._app(scope, receive, send)
+                return
             verdict = request.check_token()
         if not verdict.allowed:
+            self._tell(scope, verdict)
             status = 401 if verdict.code == "unauthorized" else 403
             await _refusal(verdict, status, as_page=request.wants_page())(scope, receive, send)
             return
@@ -232,6 +252,7 @@ class Gate:
         if verdict.allowed:
             await self._app({**scope, VERDICT: verdict}, receive, send)
             return
+        self._tell(scope, verdict)
         message = await receive()
         if message["type"] != "websocket.connect":
             return
@@ -242,6 +263,11 @@ class Gate:
         response = _refusal(verdict, 403)
         response.headers.update(security)
         await response(scope, receive, send)
+
+    def _tell(self, scope: Scope, verdict: Verdict) -> None:
+        code, path = verdict.code or "unauthorized", scope["path"][:_TOLD_CHARACTERS]
+        self._on_refusal(code)
+        tell(logging.INFO, "request_refused", "%s: %s", code, path, code=code, path=path)
 
 
 class _Asking:
@@ -404,7 +430,10 @@ def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
         if message["type"] == "http.response.start":
             present = MutableHeaders(scope=message)
             for name, value in headers.items():
-                present[name] = value
+                if name == "vary":
+                    present.add_vary_header(value)  # Beside what the answer itself varies with.
+                else:
+                    present[name] = value
         await send(message)
 
     return sending

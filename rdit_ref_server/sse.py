@@ -31,7 +31,10 @@ from .log import Event
 from .security import RECHECK
 
 KEEP_ALIVE_S: Final = 15.0
+"""After so much silence an event stream has a comment in it."""
+
 MAX_CODE_BYTES: Final = 4 * 1024 * 1024
+"""Of a request that brings code."""
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 

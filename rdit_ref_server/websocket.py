@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +26,9 @@ from rdit_core import BaseServerConnection, LimitReached, RditError, Verdict, Wi
 from rdit_core.server import CLOSE_CODES, Closing
 from rdit_core.store import AnyConnection
 
+from .counters import Counters
 from .security import RECHECK, SUBPROTOCOL, VERDICT, Recheck
+from .server_log import tell
 
 V1_SUBPROTOCOL: Final = "rdit.v1"
 """Offered by a page that speaks `rdit/1`."""
@@ -35,6 +39,8 @@ too long hears `too_large` rather than losing its connection. Beyond, the transp
 
 _LARGE_FRAME: Final = 1024 * 1024
 
+_COLLECT_S: Final = 1.0
+"""How long after the end of a connection with large frames their memory is freed."""
 _TURN_S: Final = 0.01
 """How long one socket's frames may keep the server's loop before it is the others' turn."""
 
@@ -42,18 +48,28 @@ _CLOSE_GRACE_S: Final = 1.0
 """How long a close waits for the frames before it to leave; a peer that does not read must not hold it up."""
 
 
-async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[], float] = time.monotonic) -> None:
+async def serve(
+    websocket: WebSocket,
+    manager: WidgetManager,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    counters: Counters | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> None:
     """Serve one WebSocket until it ends.
 
     Args:
         websocket: not accepted yet; its scope must hold the gate's verdict.
         manager: whose widgets it is about.
         clock: seconds, monotonic.
+        counters: where frames are counted.
+        is_stopping: whether the server is about to end: then the page is told to come back later.
     """
+    counters = counters or Counters()
     verdict = websocket.scope.get(VERDICT) or Verdict(False, "unauthorized")
     chosen = _chosen(websocket)
     try:
-        socket = _Socket(websocket, clock)
+        socket = _Socket(websocket, clock, counters)
         socket.connection = connection = manager.connect(
             verdict,
             mode="v1" if chosen == V1_SUBPROTOCOL else "base",
@@ -62,11 +78,16 @@ async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[]
             now_s=clock(),
         )
     except LimitReached:
-        await refuse_for_lack_of_room(websocket)
+        await turn_away(websocket, "connection_limit", counters)
         return
     except RditError:
         await websocket.close(1008, verdict.code)
         return
+    if is_stopping():  # Asked when there is a connection: one that was made earlier is closed with all the others.
+        connection.receive_eof(clock())
+        await turn_away(websocket, "server_shutdown", counters)
+        return
+    counters.opened()
     try:
         await websocket.accept(chosen)
         async with anyio.create_task_group() as tasks:
@@ -78,14 +99,37 @@ async def serve(websocket: WebSocket, manager: WidgetManager, clock: Callable[[]
             tasks.cancel_scope.cancel()
     finally:
         socket.stop()
+        reason = socket.closed_with or "left"
+        if socket.had_large_frames:
+            # The transport's objects refer to each other and to the last frame. So few objects and so much memory: by
+            # itself the collector would come much later.
+            asyncio.get_running_loop().call_later(_COLLECT_S, gc.collect)
         connection.receive_eof(clock())
+        counters.closed(reason)
+        tell(
+            logging.INFO,
+            "disconnected",
+            "connection %d: %s",
+            connection.connection_id,
+            reason,
+            connection=connection.connection_id,
+            code=reason,
+        )
 
 
-async def refuse_for_lack_of_room(websocket: WebSocket) -> None:
-    """Close a WebSocket, not accepted yet, in the protocol's own terms: there can be no more."""
+async def turn_away(websocket: WebSocket, reason: str, counters: Counters) -> None:
+    """Close a WebSocket, not accepted yet, in the protocol's own terms.
+
+    Args:
+        websocket: of the page.
+        reason: one of `CLOSE_CODES`.
+        counters: where it is counted.
+    """
     # Accepted first: a browser tells its page nothing about a refusal before that.
     await websocket.accept(_chosen(websocket))
-    await websocket.close(CLOSE_CODES["connection_limit"], "connection_limit")
+    await websocket.close(CLOSE_CODES[reason], reason)
+    counters.refused(reason)
+    tell(logging.INFO, "connection_refused", "a connection was refused: %s", reason, code=reason)
 
 
 def _chosen(websocket: WebSocket) -> str | None:
@@ -99,9 +143,13 @@ class _Socket:
     connection: AnyConnection
     everything: anyio.CancelScope
 
-    def __init__(self, websocket: WebSocket, clock: Callable[[], float]) -> None:
+    def __init__(self, websocket: WebSocket, clock: Callable[[], float], counters: Counters) -> None:
+        self.closed_with: str | None = None
+        """Why the core had the socket closed; None while it has not."""
+        self.had_large_frames = False
         self._websocket = websocket
         self._clock = clock
+        self._counters = counters
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._stirred = asyncio.Event()
@@ -146,7 +194,9 @@ class _Socket:
                 continue
             text = message.get("text")
             frame = message.get("bytes") or b"" if text is None else text
+            self._counters.came(frame)
             if len(frame) > _LARGE_FRAME:
+                self.had_large_frames = True
                 # Decoding takes its time, which the other pages should not wait for. Order is kept: we wait.
                 await anyio.to_thread.run_sync(connection.receive_frame, frame, self._clock())
             else:
@@ -157,7 +207,8 @@ class _Socket:
                     # What has arrived already is received without a pause, however much there is of it.
                     taken_s = 0.0
                     await asyncio.sleep(0)
-            connection.events_received()
+            for event in connection.events_received():
+                self._counters.happened(event)
             self._set_timer()  # What there is to send now has called `wakeup`.
 
     async def write(self) -> None:
@@ -174,10 +225,12 @@ class _Socket:
                         await socket.send_text(frame)
                     else:
                         await socket.send_bytes(frame)
+                    self._counters.went(frame)
                 if frames and not isinstance(connection, BaseServerConnection):
                     connection.transport_progressed(self._clock())
                 closing = self._refusal or connection.closing
                 if closing is not None:
+                    self.closed_with = closing.reason
                     await socket.close(*closing)
                     return
             except (WebSocketDisconnect, RuntimeError):
@@ -193,6 +246,7 @@ class _Socket:
             self._asking = self._loop.call_later(again.every_s, self.recheck, again)
             return
         self._refusal = Closing(CLOSE_CODES["unauthorized"], "unauthorized")
+        self.closed_with = self._refusal.reason
         self.connection.receive_eof(self._clock())  # What there was to send is not for it any more.
         self._stir()
         self._asking = self._loop.call_later(_CLOSE_GRACE_S, self.everything.cancel)
@@ -211,6 +265,7 @@ class _Socket:
         self.connection.handle_timeout(self._clock())
         self._stirred.set()
         if self.connection.closing is not None:
+            self.closed_with = self.connection.closing.reason
             # Perhaps because the peer does not read: then the writer will never come to closing.
             self._timer = self._loop.call_later(_CLOSE_GRACE_S, self.everything.cancel)
         else:

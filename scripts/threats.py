@@ -75,9 +75,10 @@ THREATS: Final = (
         6,
         "in",
         "A route that the check forgot, or a check that knows HTTP and not WebSocket.",
-        "The gate is plain ASGI around the whole application, files of the page and widgets' code included; there "
-        "is no exception. Nothing that it did not let through has a verdict, and the core connects nobody without "
-        "one. The test asks the application for its routes.",
+        "The gate is plain ASGI around the whole application, files of the page and widgets' code included. The one "
+        "exception is `/healthz`, for monitors, which have no token: it says whether the server serves and nothing "
+        "else, and host and origin are checked there too. Nothing that the gate did not let through has a verdict, "
+        "and the core connects nobody without one. The test asks the application for its routes.",
     ),
     Threat(
         7,

@@ -285,8 +285,8 @@ def test_output_goes_to_those_who_asked_after_everything_else(core, connection):
 
 def test_output_for_a_peer_that_does_not_read_is_bounded_and_the_newest_is_kept(core):
     asking = connect(core, output=True)
-    for n in range(10_010):
-        asking.queue_output(Output(n, None))
+    kept = [asking.queue_output(Output(n, None)) for n in range(10_010)]
+    assert kept == [True] * 10_000 + [False] * 10
     assert [frame["n"] for frame in sent(asking)] == list(range(10, 10_010))
 
 

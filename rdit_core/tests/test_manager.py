@@ -85,7 +85,8 @@ class Page:
 def events(manager):
     events = []
     for name in (
-        "connected disconnected opened closed write_refused observer_failed unserializable_value message_dropped"
+        "connected disconnected opened closed write_refused observer_failed unserializable_value message_dropped "
+        "output_dropped"
     ).split():
         manager.on(name, events.append)
     return events

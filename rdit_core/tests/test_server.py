@@ -16,6 +16,7 @@ from rdit_core.events import (
     Disconnected,
     FrameRefused,
     FrontEndFailed,
+    OutputDropped,
     Reported,
 )
 from rdit_core.frames import encode_frame
@@ -178,7 +179,7 @@ def test_a_peer_that_is_not_let_in_by_its_transport_may_be_by_its_hello(manager,
     assert heard == []
     right = Peer(manager, verdict=unknown, authenticate=authenticate, hello={"auth": {"token": "right"}})
     assert right.welcome is not None
-    assert heard == [Connected(2, "ada")]
+    assert heard == [Connected(2, "ada", right.welcome.session)]
     assert asked == ["wrong", {"token": "right"}]
     right.connection.receive_eof(0.0)
     assert heard[1:] == [Disconnected(2, "ada")]
@@ -735,6 +736,31 @@ def test_what_does_not_fit_is_answered_as_if_there_had_been_no_resume(manager, p
     # The session that it named goes on, untouched.
     assert peer.connection.is_open
     assert peer.write(peer.op("value", 1)) == []
+
+
+def test_the_host_is_told_who_comes_back_and_whether_the_session_was_there(manager, counter):
+    heard = []
+    manager.on("connected", heard.append)
+    first = Peer(manager)
+    again = Peer(manager, hello={"resume": first.resume()})
+    lost = Peer(manager, hello={"resume": first.resume(secret="x" * 32)})
+    assert [(one.session_id, one.came_back, one.resumed) for one in heard] == [
+        (first.welcome.session, False, False),
+        (first.welcome.session, True, True),
+        (lost.welcome.session, True, False),
+    ]
+    assert again.welcome.resumed
+
+
+def test_the_host_is_told_of_output_that_had_to_go(manager, counter, monkeypatch):
+    monkeypatch.setattr(server, "_MAX_OUTPUTS", 2)
+    heard = []
+    manager.on("output_dropped", heard.append)
+    asked = Peer(manager, output=True)
+    Peer(manager)
+    for n in (1, 2, 3):
+        manager.send_output(n, b"null")
+    assert heard == [OutputDropped(asked.connection.connection_id)]
 
 
 @pytest.mark.threat(10, 29)

@@ -79,6 +79,8 @@ export function violationNotice({ blockedURI, effectiveDirective }, advice) {
   return `A widget wants to load ${what} from ${origin}, which this page does not allow${ending}`;
 }
 
+export const GOING_AWAY_NOTICE = "The server is going away. This page connects again when it is back.";
+
 /**
  * @param {import("./aftermath.js").Restarted} restarted
  * @returns {string}

@@ -8,7 +8,7 @@
  */
 
 import { connect } from "./connection.js";
-import { noticeOf, rerunNotice, restartNotice, violationNotice } from "./notices.js";
+import { GOING_AWAY_NOTICE, noticeOf, rerunNotice, restartNotice, violationNotice } from "./notices.js";
 import { createResults, setText } from "./results.js";
 
 const EVENT_KINDS = ["statement", "stream", "display", "update", "clear", "error", "widget", "done", "reset"];
@@ -333,6 +333,8 @@ export function startPage(options = {}) {
     const text = violationNotice(violation);
     if (text !== null) notify(text);
   });
+  // The notice that it is back takes the place of this one.
+  connection.on("goingAway", () => notify(GOING_AWAY_NOTICE, "restarted"));
   connection.on("restarted", (restarted) => notify(restartNotice(restarted), "restarted"));
 
   /** @param {{ code: number, message: string } | null} failure */

@@ -21,6 +21,8 @@ const OFFERS = [SUBPROTOCOL, "rdit.base"];
  * this many failures of a server that answers otherwise, every second time nothing is offered.
  */
 const REFUSALS_BEFORE_BARE = 2;
+/** The close code of a server that ends (PROTOCOL.md, "Close codes"). */
+const SERVER_SHUTDOWN = 4000;
 /** Different errors of one widget's code, and widgets, whose errors are told to Python; beyond, they are only shown. */
 const MAX_REPORTED = 1_000;
 
@@ -191,6 +193,7 @@ export function driveSession(context, onBase) {
     ws.addEventListener("close", ({ code, reason }) => {
       if (socket !== ws) return;
       socket = null;
+      if (code === SERVER_SHUTDOWN) teller.tell("goingAway", reason);
       session.eof(now(), code, reason);
       if (!wasOpen && session.pageState === "offline") void askWhyRefused();
     });

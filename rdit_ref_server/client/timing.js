@@ -18,6 +18,7 @@ export const LIMITS = Object.freeze({
   dialMs: 10_000,
   /** The first wait before dialling again is uniform between 0 and this; it doubles with each loss. */
   backoffBaseMs: 500,
+  /** And grows no further than this. */
   backoffCapMs: 20_000,
   /** A connection that is live this long counts as good: the backoff starts anew. */
   stableMs: 5_000,

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import queue
@@ -13,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from rdit_core import Limits
@@ -77,6 +78,18 @@ class Served:
         address = self.origin.replace("http:", "ws:") + "/ws/widgets?output=1"
         return connect(address, additional_headers=headers, max_size=None)
 
+    @contextlib.contextmanager
+    def session(self, query=""):
+        """A socket that has said hello in `rdit/1`."""
+        with connect(
+            self.origin.replace("http:", "ws:") + f"/ws/widgets{query}",
+            additional_headers={"Authorization": f"Bearer {self.token}"},
+            subprotocols=["rdit.v1"],
+            max_size=None,
+        ) as page:
+            page.send('{"type":"hello"}')
+            yield page
+
     def end(self, number=signal.SIGTERM):
         """Ask it to end; gives its exit status."""
         self.process.send_signal(number)
@@ -105,6 +118,11 @@ def serve(tmp_path):
         served.wait()
         served.process.stdout.close()
         served.process.stderr.close()
+
+
+def read_on(page):
+    while True:
+        page.recv(timeout=PATIENCE_S)
 
 
 def free_port():
@@ -151,6 +169,137 @@ def test_it_ends_though_pages_are_connected(serve):
         assert stream.readline().startswith(b"id: ")
         assert served.end() == 0
     assert served.errors == []
+
+
+SWALLOWS = """
+import time
+word = "asleep"
+while True:
+    try:
+        print(word)
+        time.sleep(600)
+    except BaseException:
+        word = "no"
+"""
+
+
+KEY = "k" * 20
+PER_TAB = pytest.mark.parametrize("arguments", [(), ("--kernel-per-tab",)], ids=["one kernel", "a kernel per tab"])
+
+
+@PER_TAB
+def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(serve, arguments):
+    served = serve(SWALLOWS, *arguments).ready()
+    with served.session(f"?kernel={KEY}") as page:
+        assert served.line() == "asleep\n"
+        served.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as closed:
+            read_on(page)
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4000, "server_shutdown")
+        # By then the script still has its time to end.
+        assert served.process.poll() is None
+    assert served.wait() == 0
+    assert served.errors == ["rdit: WARNING: the script does not stop; leaving it\n"]
+
+
+def test_a_page_that_does_not_read_does_not_keep_the_server(serve):
+    flood = COUNTER + "import itertools\nfor n in itertools.count():\n    print('x' * 10_000, n)\n"
+    served = serve(flood).ready()
+    with served.session() as page:
+        assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "welcome"
+        assert served.end() == 0
+
+
+def test_it_ends_though_nobody_reads_what_it_writes(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nprint('ready')\nwhile True:\n    sys.stderr.write('x' * 65_536)\n", encoding="utf-8")
+    command = [*RUN, str(script), "--port", "0", "--no-browser", "--log-level", "debug"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        while process.stdout.readline() != b"ready\n":
+            pass
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+
+
+@PER_TAB
+def test_a_second_signal_ends_it_at_once(serve, arguments):
+    served = serve(SWALLOWS, *arguments).ready()
+    with served.session(f"?kernel={KEY}") as page:
+        assert served.line() == "asleep\n"
+        served.process.send_signal(signal.SIGINT)
+        with pytest.raises(ConnectionClosed):
+            read_on(page)
+    for _ in range(PATIENCE_S * 20):
+        # Those that follow the first at once count as one with it: a shell and a wrapper may each pass on one Ctrl-C.
+        if served.process.poll() is not None:
+            break
+        served.process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            served.process.wait(0.05)
+    assert served.wait() == commands._INTERRUPTED
+    assert "leaving it" not in "".join(served.errors)
+
+
+def test_one_signal_that_is_heard_late_is_not_a_second_one(serve):
+    """A wait in C that no signal ends keeps the handler from running, and only that."""
+    deaf = "import hashlib\nprint('deaf')\nhashlib.pbkdf2_hmac('sha256', b'', b'', 3_000_000)\n"
+    served = serve(deaf).ready()
+    assert served.line() == "deaf\n"
+    assert served.end(signal.SIGINT) == 0
+
+
+def test_a_server_that_is_started_again_has_its_pages_back(serve):
+    port = free_port()
+    served = serve(COUNTER + "counter\n", "--port", port, "--token", "a-token-to-keep").ready()
+    with served.session() as page:
+        assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "welcome"
+        assert served.end() == 0
+        served = serve(COUNTER + "counter\n", "--port", port, "--token", "a-token-to-keep").ready()
+    with served.session() as page:
+        assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "welcome"
+
+
+def test_a_monitor_asks_without_a_token(serve):
+    served = serve("print('ran')\n").ready()
+    with urllib.request.urlopen(served.origin + "/healthz", timeout=PATIENCE_S) as answer:
+        assert (answer.status, json.load(answer)) == (200, {"status": "ok"})
+
+
+def test_what_the_server_says_is_lines_of_json_without_its_token(serve):
+    served = serve(COUNTER + "counter\n", "--log-format", "json", "--log-level", "debug").ready()
+    with served.session() as page:
+        widget_id = None
+        while widget_id is None:
+            message = json.loads(page.recv(timeout=PATIENCE_S))
+            if message.get("open"):
+                widget_id = message["open"][0]["widget_id"]
+        ops = [{"op": "set", "widget_id": widget_id, "inst": message["open"][0]["inst"], "property": "value"}]
+        page.send(json.dumps({"type": "batch", "seq": 1, "ops": [{**ops[0], "value": "no number"}]}))
+        while not message.get("rejects"):
+            message = json.loads(page.recv(timeout=PATIENCE_S))
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{served.origin}/api/status?token=wrong-{served.token}", timeout=PATIENCE_S)
+    assert served.end() == 0
+    entries = [json.loads(line) for line in served.errors]
+    events = [entry["event"] for entry in entries]
+    for event in "started connected widget_opened write_refused request_refused disconnected stopping stopped".split():
+        assert event in events, served.errors
+    (refused,) = [entry for entry in entries if entry["event"] == "write_refused"]
+    assert (refused["code"], refused["widget_id"], refused["property"]) == ("invalid_value", widget_id, "value")
+    (connected,) = [entry for entry in entries if entry["event"] == "connected"]
+    assert connected["session"] and connected["resumed"] is False
+    assert served.token not in "".join(served.errors)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("RDIT_LOG_FORMAT", "text, json"), ("RDIT_LOG_LEVEL", "debug, info, warning, error")]
+)
+def test_what_the_environment_says_of_the_log_is_checked(capsys, tmp_path, monkeypatch, name, known):
+    script = tmp_path / "script.py"
+    script.write_text("")
+    monkeypatch.setenv(name, "loud")
+    assert fails(capsys, script) == f"rdit serve: error: {name} takes one of {known}, got loud"
 
 
 def test_the_first_designs_counter_works_over_a_real_socket(serve):
@@ -340,7 +489,7 @@ def test_a_module_that_cannot_run_is_said_in_one_line(capsys, tmp_path, monkeypa
         (["--public-url", "example.org"], "--public-url takes an address"),
         (["--public-url", "https://example.org/path?x"], "--public-url takes an address"),
         (["--public-url", "https://example.org/../path"], "--public-url takes an address"),
-        (["--public-url", "https://example.org/api"], "the path not below /api, /client, /esm, /ws"),
+        (["--public-url", "https://example.org/api"], "the path not below /api, /client, /esm, /healthz, /ws"),
         (["--public-url", "http://[/path"], "--public-url takes an address"),
         (["--public-url", "ws://example.org"], "--public-url takes an address"),
         (["--host", ""], "--host must not be empty"),
@@ -433,22 +582,6 @@ def test_a_browser_is_opened_where_one_can_be_seen(monkeypatch, platform, enviro
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(os, "environ", environment)
     assert commands._has_display() is display
-
-
-@pytest.mark.threat(8, 33)
-def test_log_lines_hold_neither_the_token_nor_what_drives_a_terminal(capsys):
-    import io
-    import logging
-
-    logger = logging.getLogger("uvicorn")
-    before = (logger.handlers[:], logger.level, logger.propagate)
-    try:
-        out = io.StringIO()
-        commands._log_to(out, "the-token")
-        logging.getLogger("uvicorn.error").warning("bad %s", "the-token\r\x1b[31m é")
-        assert out.getvalue() == "rdit: WARNING: bad <token>\\r\\x1b[31m é\n"
-    finally:
-        logger.handlers[:], logger.level, logger.propagate = before
 
 
 RELOADED = """
@@ -548,3 +681,13 @@ def test_with_a_kernel_per_tab_each_key_runs_the_script_and_an_endless_one_does_
         assert "event: done" in served.ask(f"/api/execute?kernel={free}")
         assert json.loads(served.ask(f"/api/status?kernel={stuck}"))["state"] == "running"
         assert served.end(signal.SIGINT) == 0
+
+
+def test_with_a_kernel_per_tab_there_are_as_many_kernels_as_connections_may_be(serve):
+    served = serve("print('on')\n", "--kernel-per-tab", "--max-connections", "1").ready()
+    with served.session(f"?kernel={KEY}"):
+        assert served.line() == "on\n"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            served.ask(f"/api/execute?kernel={'o' * 20}")
+        assert (refused.value.code, json.load(refused.value)["code"]) == (503, "too_many_kernels")
+    assert served.end() == 0

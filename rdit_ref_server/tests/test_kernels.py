@@ -9,6 +9,7 @@ import weakref
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets.widget import _instances
+from starlette.websockets import WebSocketDisconnect
 
 from rdit_core.comm import hook
 from rdit_ref_server.app import create_app
@@ -255,3 +256,67 @@ def test_a_page_too_many_is_told_so(tabs):
             "ws://127.0.0.1:8765/ws/widgets?kernel=" + "c" * 24, headers={"origin": ORIGIN}
         ) as page:
             assert page.receive()["code"] == 4504
+
+
+def hello_to(client, key):
+    return client.websocket_connect(
+        f"ws://127.0.0.1:8765/ws/widgets?kernel={key}", headers={"origin": ORIGIN}, subprotocols=["rdit.v1"]
+    )
+
+
+def read_on(page):
+    while True:
+        page.receive_json()
+
+
+def refused_write(page):
+    """Say hello, and try to write what no page may."""
+    page.send_json({"type": "hello"})
+    while (sync := page.receive_json())["type"] != "sync" or not sync["open"]:
+        pass
+    (opened,) = sync["open"]
+    op = {"op": "set", "widget_id": opened["widget_id"], "inst": opened["inst"], "property": "_esm", "value": "x"}
+    page.send_json({"type": "batch", "seq": 1, "ops": [op]})
+    while not page.receive_json().get("rejects"):
+        pass
+
+
+def test_the_counters_are_those_of_all_kernels_and_keep_what_they_counted_of_one_that_has_ended(tabs):
+    def counters():
+        return tabs.get("/api/status").json()["counters"]
+
+    with tabs.kernels.visit(A) as one, tabs.kernels.visit(B) as other:
+        for kernel in (one, other):
+            wait_for(lambda kernel=kernel: kernel.log.is_done)
+        with hello_to(tabs, A) as page, hello_to(tabs, B) as second:
+            refused_write(page)
+            refused_write(second)
+            found = counters()
+            assert found["connections"]["open"] == 2
+            assert found["sessions"]["known"] == 2
+            assert found["widgets"] == {"open": 2, "opened": 2}
+            assert found["refused"]["writes"] == {"protected_property": 2}
+            assert found["frames"]["in"] == 4
+    wait_for(lambda: len(tabs.kernels) == 0)
+    found = counters()
+    assert found["connections"] == {"open": 0, "opened": 2, "closed": {"left": 2}}
+    assert (found["sessions"]["known"], found["widgets"]) == (0, {"open": 0, "opened": 2})
+    assert found["refused"]["writes"] == {"protected_property": 2}
+
+
+def test_a_server_that_is_about_to_end_lets_all_pages_go_and_takes_no_other(tabs):
+    with tabs.kernels.visit(A) as one, tabs.kernels.visit(B) as other:
+        for kernel in (one, other):
+            wait_for(lambda kernel=kernel: kernel.log.is_done)
+        assert tabs.get("/healthz").json() == {"status": "ok"}
+        with hello_to(tabs, A) as page, hello_to(tabs, B) as second:
+            tabs.kernels.stop()
+            assert (tabs.get("/healthz").status_code, tabs.get("/healthz").json()) == (503, {"status": "stopping"})
+            for told in (page, second):
+                with pytest.raises(WebSocketDisconnect) as closed:
+                    read_on(told)
+                assert (closed.value.code, closed.value.reason) == (4000, "server_shutdown")
+        for key in (A, "c" * 24):
+            with hello_to(tabs, key) as late, pytest.raises(WebSocketDisconnect) as closed:
+                late.receive_json()
+            assert (closed.value.code, closed.value.reason) == (4000, "server_shutdown")

@@ -119,6 +119,17 @@ def test_nothing_of_the_mount_is_open_and_the_hosts_own_routes_are_the_hosts(mou
         assert client.get("/", headers={"host": "another.test"}).status_code == 200
 
 
+def test_its_health_is_open_and_says_whether_the_kernel_was_started(mounted):
+    host, _, prefix = mounted
+    answer = visit(host).get(f"{prefix}/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "not_started"})
+    with visit(host) as client:
+        answer = client.get(f"{prefix}/healthz")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+        assert client.get(f"{prefix}/healthz/more").status_code == 401
+        assert client.get(f"{prefix}/healthz", headers={"host": "another.test"}).status_code == 403
+
+
 def test_no_header_moves_it(mounted):
     """What a proxy would say of itself, anybody can say."""
     host, _, prefix = mounted

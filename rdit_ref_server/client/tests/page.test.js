@@ -639,6 +639,18 @@ describe("rdit/1", () => {
     assert.deepEqual(world.network.last.messages.at(-1).ops[0].value, 9);
   });
 
+  test("a server that goes away says so, until it is back", async () => {
+    startV1();
+    world.finish(1);
+    await settle();
+    world.network.last.drop(4000, "server_shutdown");
+    assert.deepEqual(world.notices(), ["The server is going away. This page connects again when it is back."]);
+    assert.equal(world.document.documentElement.getAttribute("data-rdit-state"), "offline");
+    world.clock.advance(BACKOFF_BASE_MS);
+    startV1({ epoch: "e2" }, {});
+    assert.deepEqual(world.notices(), ["The server was started anew; the page shows its state now."]);
+  });
+
   test("an edit that could not be kept is a notice, whatever the reason", () => {
     startV1();
     /** @type {[string, Partial<import("../model.js").Fault>, RegExp][]} */

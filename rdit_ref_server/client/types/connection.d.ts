@@ -89,9 +89,9 @@ export type OwnSurface = {
     /**
      * `state` gives a StateChange, `error` a Fault (a refused edit has the server's code), `output` the message,
      * `idle` a boolean, `open` a Model, `source` the widget whose module changed, `restarted` what became of the edits when
-     * the server was started anew. Returns the function that ends the subscription.
+     * the server was started anew; `goingAway` comes when the server says that it ends, before the state is `offline`. Returns the function that ends the subscription.
      */
-    on: (event: "state" | "error" | "output" | "idle" | "open" | "source" | "restarted", callback: (detail: any) => void, options?: {
+    on: (event: "state" | "error" | "output" | "idle" | "open" | "source" | "restarted" | "goingAway", callback: (detail: any) => void, options?: {
         signal?: AbortSignal;
     }) => () => void;
     whenOpen: (widgetId: string, options?: {
@@ -155,11 +155,11 @@ export type Driver = Surface & {
  * @property {string | undefined} baseUrl what relative addresses from the server are relative to
  * @property {((url: string) => Promise<any>) | undefined} [importModule] how modules of the server are imported, where the
  * browser's own `import` would not have the credentials
- * @property {(event: "state" | "error" | "output" | "idle" | "open" | "source" | "restarted",
+ * @property {(event: "state" | "error" | "output" | "idle" | "open" | "source" | "restarted" | "goingAway",
  *   callback: (detail: any) => void, options?: { signal?: AbortSignal }) => () => void} on
  * `state` gives a StateChange, `error` a Fault (a refused edit has the server's code), `output` the message,
  * `idle` a boolean, `open` a Model, `source` the widget whose module changed, `restarted` what became of the edits when
- * the server was started anew. Returns the function that ends the subscription.
+ * the server was started anew; `goingAway` comes when the server says that it ends, before the state is `offline`. Returns the function that ends the subscription.
  * @property {(widgetId: string, options?: { timeoutMs?: number, signal?: AbortSignal }) => Promise<Model>} whenOpen
  * @property {(widgetData: WidgetData, options?: { signal?: AbortSignal }) => Model | Promise<Model>} obtain
  * The model to render: in rdit/1 as soon as the server has opened it, in base mode opened here and now. While no server

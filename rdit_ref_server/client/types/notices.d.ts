@@ -18,6 +18,7 @@ export declare function violationNotice({ blockedURI, effectiveDirective }: {
     blockedURI: string;
     effectiveDirective: string;
 }, advice?: string): string | null;
+export declare const GOING_AWAY_NOTICE = "The server is going away. This page connects again when it is back.";
 /**
  * @param {import("./aftermath.js").Restarted} restarted
  * @returns {string}
