@@ -131,6 +131,7 @@ def click_to(page: Page, count: int) -> None:
     page.wait_for_text(".counter", f"Count: {count}")
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("framework", ["fastapi", "starlette"])
 def test_a_mounted_page_works_beside_the_applications_own_routes(
     run: Callable[..., None], open_page: OpenPage, framework: str
@@ -153,6 +154,7 @@ def test_a_mounted_page_works_beside_the_applications_own_routes(
     assert page.errors() == []
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("passed_on", ["without the prefix", "with the prefix"])
 def test_behind_nginx_the_page_works_under_a_path_of_the_site(
     run: Callable[..., None], serve: Serve, open_page: OpenPage, nginx: str, tmp_path: Path, passed_on: str
@@ -250,6 +252,7 @@ def test_a_page_shows_a_widget_of_a_host_without_rdits_server(
     other.wait_for("window.model.get('value') === 8")
 
 
+@pytest.mark.alike
 def test_a_page_built_with_vite_works(
     run: Callable[..., None], serve: Serve, open_page: OpenPage, with_client: Callable[[str], Path]
 ) -> None:

@@ -28,9 +28,10 @@ RAN = ROOT / "e2e" / "artifacts" / "ran"
 
 OLDEST = (3, 10)
 WITHOUT_BROWSER = ("lint", "types", "py310", "py313", "py312", "py311", "oracle", "js", "wheel", "once")
-"""When all verbs run: these first, two at a time, in this order; `once` looks for the Pythons that the others bring."""
+"""When all verbs run: these first, one more at a time than there are cores, since tests of a server wait a lot; in this
+order, since `once` looks for the Pythons that the others bring."""
 WITH_BROWSER = ("e2e-firefox", "e2e-chromium", "e2e-webkit")
-"""Then these, two at a time, when the browsers are there."""
+"""Then these, one for each core."""
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.10")
 
 
@@ -61,10 +62,11 @@ def run_tests(verbs: list[str]) -> int:
     if verbs:
         code = tox("run", "-e", ",".join(verbs))
     else:
-        code = two_at_a_time(WITHOUT_BROWSER)
+        cores = os.cpu_count() or 2
+        code = side_by_side(cores + 1, WITHOUT_BROWSER)
         # Not by the verbs themselves: of two that install packages of the system one would find the other in its way.
         subprocess.run([str(ROOT / ".tox" / "browsers" / "bin" / "python"), "e2e/browsers.py", "--install"], cwd=ROOT)
-        code = two_at_a_time(WITH_BROWSER) or code
+        code = side_by_side(cores, WITH_BROWSER) or code
     has_browsers = not verbs or any(verb.startswith("e2e") for verb in verbs)
     absent = report_browsers() if has_browsers else []
     print(f"took {time.monotonic() - began_s:.0f} s", flush=True)
@@ -74,9 +76,9 @@ def run_tests(verbs: list[str]) -> int:
     return code
 
 
-def two_at_a_time(verbs: tuple[str, ...]) -> int:
-    """Run verbs on two cores. What one of them wrote is shown when it is done."""
-    return tox("run-parallel", "--parallel", "2", "--parallel-no-spinner", "-e", ",".join(verbs))
+def side_by_side(count: int, verbs: tuple[str, ...]) -> int:
+    """Run so many verbs at a time. What one of them wrote is shown when it is done."""
+    return tox("run-parallel", "--parallel", str(count), "--parallel-no-spinner", "-e", ",".join(verbs))
 
 
 def tox(*arguments: str) -> int:
