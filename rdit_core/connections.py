@@ -117,6 +117,10 @@ class Connections:
             if isinstance(connection, ServerConnection):
                 connection.close(CLOSE_CODES[reason], reason, now_s)
 
+    def count_open(self) -> int:
+        """How many connections of `rdit/1` have not ended yet."""
+        return sum(isinstance(one, ServerConnection) for one in list(self._store.connections.values()))
+
     def send_output(self, n: int, event: bytes) -> None:
         """Queue an execution event for every connection that asked for output. Any thread.
 

@@ -308,6 +308,13 @@ class WidgetManager:
         """Close every connection of `rdit/1` with the code of a reason (`server.CLOSE_CODES`); sessions stay."""
         self._connections.close(now_s, reason)
 
+    def count_open(self) -> int:
+        """How many connections of `rdit/1` have not ended yet. Any thread.
+
+        For a host that has closed them and lets each of them say so before it ends their sockets.
+        """
+        return self._connections.count_open()
+
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do: a session expires. In seconds, of the clock of `now_s`."""
         return self.sessions.next_deadline()

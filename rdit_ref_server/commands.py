@@ -59,6 +59,12 @@ _CLOSE_S: Final = 2
 _LAST_WORD_S: Final = 0.5
 """How long the last line of the log may take, when the script is left."""
 
+_TOLD_S: Final = 1.0
+"""How long pages may take to hear that the server ends; who does not read has no more."""
+
+_LOOK_S: Final = 0.01
+"""How often is asked whether they have."""
+
 _MAX_TTL_S: Final = 7 * 24 * 3600.0
 """Longer a kernel of `--kernel-per-tab` never waits for its page."""
 
@@ -225,6 +231,7 @@ def _serve_tabs(kernels: Kernels, server: uvicorn.Server) -> None:
                 break
         _leave_after(_GRACE_S, _tell_script_left)()
         kernels.stop()
+        _wait_for_none(kernels.count_open)
         server.should_exit = True  # Stops listening.
         tell(logging.INFO, "stopping", "stopping")
         kernels.close()
@@ -637,24 +644,42 @@ def _say_farewell(kernel: Kernel, server: uvicorn.Server) -> Callable[[], None]:
 
     def farewell() -> None:
         kernel.manager.close_connections(time.monotonic())
-        server.should_exit = True  # Stops listening; new connections on open ones are refused by now.
-        kernel.log.close()  # And ends the event streams.
+        kernel.log.close()  # Ends the event streams.
+        _wait_for_none(kernel.manager.count_open)
+        server.should_exit = True  # Stops listening; new connections are refused by now.
         tell(logging.INFO, "stopping", "stopping")
 
     # A thread: this begins in a signal handler, which may have interrupted whoever holds a lock.
     return lambda: threading.Thread(target=farewell, name="rdit-farewell", daemon=True).start()
 
 
+def _wait_for_none(count_open: Callable[[], int]) -> None:
+    """Let pages hear why they are let go: the web server closes what is still open, without a reason of ours."""
+    give_up_s = time.monotonic() + _TOLD_S
+    while count_open() and time.monotonic() < give_up_s:
+        time.sleep(_LOOK_S)
+
+
 def _leave_after(seconds: float, say: Callable[[], None], status: int = 0) -> Callable[[], None]:
     """Make what ends the process when user code (or a thread of it) does not let it end."""
 
-    def leave() -> None:
-        time.sleep(seconds)
-        # In a thread: nobody may read what we write any more, and then it would wait.
-        telling = threading.Thread(target=say, daemon=True)
-        telling.start()
-        telling.join(_LAST_WORD_S)
-        os._exit(status)
+    def begin() -> None:
+        due = threading.Event()
 
-    # A daemon: when all is well the process ends before it wakes up.
-    return lambda: threading.Thread(target=leave, name="rdit-leave", daemon=True).start()
+        def tell_in_time() -> None:
+            due.wait()
+            say()
+
+        def leave() -> None:
+            time.sleep(seconds)
+            due.set()
+            telling.join(_LAST_WORD_S)
+            os._exit(status)
+
+        # A thread of its own: nobody may read what we write any more, and then it would wait. It is there beforehand,
+        # since an interpreter that is ending makes none. Both are daemons: when all is well the process ends first.
+        telling = threading.Thread(target=tell_in_time, name="rdit-last-word", daemon=True)
+        telling.start()
+        threading.Thread(target=leave, name="rdit-leave", daemon=True).start()
+
+    return begin

@@ -160,6 +160,12 @@ class Kernels:
         for tab in tabs:
             _let_pages_go(tab.kernel)
 
+    def count_open(self) -> int:
+        """How many connections of `rdit/1` have not ended yet, of all kernels. Any thread."""
+        with self._changed:
+            tabs = list(self._tabs.values())
+        return sum(tab.kernel.manager.count_open() for tab in tabs)
+
     def close(self) -> None:
         """End all kernels, and wait for them."""
         with self._changed:

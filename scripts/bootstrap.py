@@ -28,10 +28,10 @@ RAN = ROOT / "e2e" / "artifacts" / "ran"
 
 OLDEST = (3, 10)
 WITHOUT_BROWSER = ("lint", "types", "py310", "py313", "py312", "py311", "oracle", "js", "wheel", "once")
-"""When all verbs run: these first, one more at a time than there are cores, since tests of a server wait a lot; in this
-order, since `once` looks for the Pythons that the others bring."""
+"""When all verbs run: these first, one for each core; in this order, since `once` looks for the Pythons that the others
+bring."""
 WITH_BROWSER = ("e2e-firefox", "e2e-chromium", "e2e-webkit")
-"""Then these, one for each core."""
+"""Then these, when the browsers are there."""
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.10")
 
 
@@ -62,8 +62,8 @@ def run_tests(verbs: list[str]) -> int:
     if verbs:
         code = tox("run", "-e", ",".join(verbs))
     else:
-        cores = os.cpu_count() or 2
-        code = side_by_side(cores + 1, WITHOUT_BROWSER)
+        cores = max(2, os.cpu_count() or 2)
+        code = side_by_side(cores, WITHOUT_BROWSER)
         # Not by the verbs themselves: of two that install packages of the system one would find the other in its way.
         subprocess.run([str(ROOT / ".tox" / "browsers" / "bin" / "python"), "e2e/browsers.py", "--install"], cwd=ROOT)
         code = side_by_side(cores, WITH_BROWSER) or code

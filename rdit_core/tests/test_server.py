@@ -1333,13 +1333,16 @@ def test_a_goodbye_ends_the_session_at_once(manager, peer, counter):
 def test_a_server_that_ends_says_so_and_keeps_the_sessions(manager, counter):
     first, second = Peer(manager), Peer(manager)
     base = manager.connect(ADA)
+    assert manager.count_open() == 2
     manager.close_connections(3.0)
+    assert manager.count_open() == 2, "they have yet to be told"
     assert {one.connection.closing for one in (first, second)} == {Closing(4000, "server_shutdown")}
     assert base.events_received() == []
     counter.value = 5
     assert (first.read(), len(manager.sessions)) == ([], 2)
     first.connection.receive_eof(4.0)
     assert (first.connection.state, first.connection.closing) == ("closed", None)
+    assert manager.count_open() == 1
     assert manager.next_deadline() == 3.0 + 120.0
 
 
