@@ -4,8 +4,11 @@ from .access import TRUSTED, Verdict, check_host, check_origin, check_token, ori
 from .base_client import BaseClientConnection
 from .base_server import BaseServerConnection
 from .client import ClientConnection
+from .data import DATA_READER, encode_data
+from .data_summary import DataSummary, summarize_data
 from .errors import (
     AccessRefused,
+    DataTooLarge,
     InvalidWidgetId,
     LimitReached,
     LocalProtocolError,
@@ -14,6 +17,7 @@ from .errors import (
     RemoteProtocolError,
     UnknownWidget,
     UnserializableValue,
+    UnsupportedData,
     WidgetNotHostable,
     WriteRefused,
 )
@@ -26,9 +30,12 @@ from .server import ServerConnection
 __version__ = "0.1.0"
 
 __all__ = [
+    "DATA_READER",
     "TRUSTED",
     "AccessRefused",
     "BaseClientConnection",
+    "DataSummary",
+    "DataTooLarge",
     "InvalidWidgetId",
     "LimitReached",
     "Limits",
@@ -41,6 +48,7 @@ __all__ = [
     "ClientConnection",
     "UnknownWidget",
     "UnserializableValue",
+    "UnsupportedData",
     "Verdict",
     "WidgetData",
     "WidgetManager",
@@ -52,5 +60,7 @@ __all__ = [
     "check_host",
     "check_origin",
     "check_token",
+    "encode_data",
     "origin_of",
+    "summarize_data",
 ]
