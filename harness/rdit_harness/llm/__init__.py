@@ -12,15 +12,26 @@ if TYPE_CHECKING:
     from .extraction import extract_module
     from .openai_generator import OpenAIGenerator
     from .recorded import RecordedGenerator
+    from .scripted_endpoint import Answer, ScriptedEndpoint
     from .verifier import PageVerifier
 
-__all__ = ["DiskCache", "OpenAIGenerator", "PageVerifier", "RecordedGenerator", "extract_module"]
+__all__ = [
+    "Answer",
+    "DiskCache",
+    "OpenAIGenerator",
+    "PageVerifier",
+    "RecordedGenerator",
+    "ScriptedEndpoint",
+    "extract_module",
+]
 
 _HOMES: Final = {
+    "Answer": "scripted_endpoint",
     "DiskCache": "disk_cache",
     "OpenAIGenerator": "openai_generator",
     "PageVerifier": "verifier",
     "RecordedGenerator": "recorded",
+    "ScriptedEndpoint": "scripted_endpoint",
     "extract_module": "extraction",
 }
 

@@ -1,7 +1,7 @@
 """A browser in a thread with an asyncio loop of its own.
 
-Playwright's synchronous side refuses to work where a loop runs already, and notebooks and kernels have one. So the asynchronous
-side runs here, and whoever asks waits on a thread that may have a loop or none.
+Playwright's synchronous side refuses to work where a loop runs already, and notebooks and kernels have one. So the
+asynchronous side runs here, and whoever asks waits on a thread that may have a loop or none.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class BrowserThread:
     async def _start(self, playwright: Playwright) -> Browser:
         kind = getattr(playwright, self._name)
         options = dict(self._launch)
-        if "executable_path" not in options and not Path(kind.executable_path).exists():
+        if "executable_path" not in options and not _is_there(kind.executable_path):
             found = next(filter(None, map(shutil.which, _SYSTEM_BROWSERS[self._name])), None)
             if found is None:
                 raise NoBrowser(f"There is no {self._name} to try modules in: playwright install {self._name}")
@@ -132,6 +132,10 @@ class BrowserThread:
             else:
                 return started
         raise NoBrowser(f"{self._name} does not start: {str(failure).splitlines()[0]}") from failure
+
+
+def _is_there(path: str) -> bool:
+    return Path(path).exists()
 
 
 async def _quietly(ending: Awaitable[object]) -> None:

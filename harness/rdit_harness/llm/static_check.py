@@ -1,7 +1,8 @@
 """What is wrong with a module's text, before any browser starts: its size, its imports, its default export.
 
-Looks, and does not parse: comments are blanked and strings emptied, which is enough to find import declarations and calls. What
-it cannot tell for sure it leaves to the page, where the browser reads the module and every request is refused.
+Looks, and does not parse: comments are blanked and strings emptied, which is enough to find import declarations and
+calls. What it cannot tell for sure it leaves to the page, where the browser reads the module and every request is
+refused.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _DYNAMIC_IMPORT: Final = re.compile(r"(?<![\w$.])import\s*\(\s*(?:§(\d+)§)?")
 _DEFAULT: Final = re.compile(r"(?<![\w$.])export\s+default\b|(?<![\w$.])export\s*\{[^}]*\bas\s+default\b")
 _URL: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 
-DEFAULT_EXPORT_HINT: Final = "End the module with: export default { render }; where render({ model, el }) shows the widget."
+DEFAULT_EXPORT_HINT: Final = (
+    "End the module with: export default { render }; where render({ model, el }) shows the widget."
+)
 SELF_CONTAINED_HINT: Final = (
     "Import nothing: write what is needed into the module itself, with the DOM, SVG, canvas or WebGL of the browser."
 )
@@ -45,7 +48,9 @@ def check_text(esm: str) -> list[Problem]:
         ]
     if re.match(r"\s*(?:https?|file|data|blob):", esm):
         return [
-            Problem("network_import", f"This is an address, not a module: {esm.strip()[:80]}.", "Write the module itself.")
+            Problem(
+                "network_import", f"This is an address, not a module: {esm.strip()[:80]}.", "Write the module itself."
+            )
         ]
     code, strings = _emptied(esm)
     problems = [_import_problem(strings[int(found[1])]) for found in _STATIC_IMPORT.finditer(code)]

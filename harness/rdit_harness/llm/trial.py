@@ -44,7 +44,6 @@ _PAGE: Final = """<!doctype html>
 <style>#places > div { margin: 8px; min-width: 560px; }</style>
 <body><div id="places"></div><script id="ours" type="module" src="/trial.js"></script></body>
 """
-_VIEWPORT: Final = {"width": 900, "height": 900}
 
 
 class NoClient(Exception):
@@ -155,7 +154,7 @@ async def open_trial(
     sources = client_sources()
     manager = WidgetManager(esm_url=lambda _: "widget.js")
     context = await browser.new_context(
-        viewport=_VIEWPORT, locale="en-US", service_workers="block", accept_downloads=False
+        viewport={"width": 900, "height": 900}, locale="en-US", service_workers="block", accept_downloads=False
     )
     widget = None
     try:
@@ -205,10 +204,14 @@ async def _answer(route: Route, esm: str, sources: Mapping[str, str], requests: 
     script = "text/javascript; charset=utf-8"
     if url.startswith(f"{_ORIGIN}/"):
         if path == "/":
-            await route.fulfill(body=_PAGE, content_type="text/html; charset=utf-8", headers={"content-security-policy": _POLICY})
+            await route.fulfill(
+                body=_PAGE, content_type="text/html; charset=utf-8", headers={"content-security-policy": _POLICY}
+            )
             return
         if path == "/trial.js":
-            await route.fulfill(body=Path(__file__).with_name("trial.js").read_text(encoding="utf-8"), content_type=script)
+            await route.fulfill(
+                body=Path(__file__).with_name("trial.js").read_text(encoding="utf-8"), content_type=script
+            )
             return
         if path == "/widget.js":
             await route.fulfill(body=esm, content_type=script)

@@ -1,16 +1,17 @@
 """`PageVerifier`: shows a generated module in a real page, tries it, and says what is wrong in words to mend it by.
 
 In this order, and no further than makes sense: the text (`static_check`); the module loads and shows something; each
-import that Python changes is noticed; each export changes when a hand tries the widget (`hands`); it can be shown twice and
-taken away. Errors, warnings of the host, requests and leftovers are gathered all the while.
+import that Python changes is noticed; each export changes when a hand tries the widget (`hands`); it can be shown
+twice and taken away. Errors, warnings of the host, requests and leftovers are gathered all the while.
 
 What it decides where a trial cannot know:
 
-- **An import is listened to** when the module has a listener for it, or reads it again after Python changed it. That the
-  reaction is the right one, nobody checks.
-- **An export changes** when Python got another value after a hand did something. Where no gesture of ours led to one, the
-  module passes only when its text sets the export at more places than ran while it was shown: then there is a handler that
-  we did not find, a game that has to be won, say. A module that sets an export once at the start and never again does not.
+- **An import is listened to** when the module has a listener for it, or reads it again after Python changed it. That
+  the reaction is the right one, nobody checks.
+- **An export changes** when Python got another value after a hand did something. Where no gesture of ours led to one,
+  the module passes only when its text sets the export at more places than ran while it was shown: then there is a
+  handler that we did not find, a game that has to be won, say. A module that sets an export once at the start and
+  never again does not.
 - **It is no sandbox.** A module that wants to deceive can behave during a trial. What it cannot do is reach the
   network from here; what runs later runs with the rights of the page, and `approve` is there for somebody to read it.
 """
@@ -42,7 +43,7 @@ _HINTS: Final[Mapping[str, str]] = {
     "csp_violation": f"{SELF_CONTAINED_HINT} No eval, no <script> elements, no pictures or fonts from addresses.",
     "listener_failed": "A listener must bear every value that the trait may have, null included.",
     "cleanup_failed": "The function that render returns must run without errors, also when the view was just made.",
-    "not_portable": "Keep to model.get(name), model.set(name, value), model.save_changes(), model.on('change:name', f).",
+    "not_portable": "Keep to model.get(name), model.set(name, value), model.save_changes(), model.on('change:name', f)",
     "refused_value": "Set a value of the kind that the export's description names, and no other.",
     "syntax_error": "Answer with the whole module, in one code block, in JavaScript that a browser can read.",
     "dialog": "No alert, confirm or prompt: show it in el.",
@@ -129,7 +130,7 @@ class PageVerifier:
                 verdict.add(
                     "timeout",
                     f"The page did not answer for {busy_s:g} s {verdict.doing}.",
-                    "No endless loops and no heavy work in one go: use requestAnimationFrame, and stop when signal aborts.",
+                    "No endless loops, no heavy work in one go: use requestAnimationFrame, and stop in the cleanup.",
                 )
                 await thread.discard()
             except _Settled:
@@ -181,7 +182,9 @@ class _Verdict:
             await self._gather()
             raise _Settled
         await self.trial.settle()
-        shown = await self.trial.wait(f"(trial) => (trial.shown('first').area > {_MIN_AREA} ? trial.shown('first') : null)")
+        shown = await self.trial.wait(
+            f"(trial) => (trial.shown('first').area > {_MIN_AREA} ? trial.shown('first') : null)"
+        )
         if shown is None:
             self.add(
                 "renders_nothing",
@@ -275,7 +278,7 @@ class _Verdict:
                 "export_never_set",
                 f"Nothing that a hand can do to the widget changes {name!r}"
                 f"{' after its first value' if sets else ''}. It was clicked, dragged over, scrolled and typed into.",
-                f'In the handler of the gesture that is to change it: model.set("{name}", value); model.save_changes();',
+                f'In the handler of the gesture that changes it: model.set("{name}", value); model.save_changes();',
             )
 
     async def _twice(self) -> None:
@@ -301,7 +304,7 @@ class _Verdict:
             self.add(
                 "second_view_failed",
                 f"Shown {when}, the module throws: {status['failure']['message']}.",
-                "Keep what belongs to a view inside render; elements by reference, not by id; nothing at the module's top.",
+                "Keep what belongs to a view inside render, not at the module's top; elements by reference, no ids.",
             )
         await self.trial.settle()
 
@@ -360,6 +363,8 @@ class _Verdict:
             self.add("refused_value", f"Python refuses what the module sets: {message}.")
         elif kind == "console_error":
             self.add("console_error", f"The module writes an error to the console{when}: {message}.")
+        elif kind == "csp_violation" and "://" in message:
+            self.add("network_request", f"The module asks the network{when}: {message}.", SELF_CONTAINED_HINT)
         else:
             said = {"page_error": "An error", "unhandled_rejection": "A promise fails and nobody hears of it"}
             self.add(kind, f"{said.get(kind, 'The page is kept from something')}{when}: {message}.")
