@@ -25,6 +25,7 @@ FENCED = f"```js\n{MODULE}```"
         f"Here is the module.\n\n{MODULE}\nThis shows nothing",
         f"{FENCED}\n```css\n```",
         f"```js\n{MODULE}",
+        f"```js\n{MODULE.strip()}```",
     ],
     ids=[
         "fenced",
@@ -42,6 +43,7 @@ FENCED = f"```js\n{MODULE}```"
         "prose without fences",
         "an empty style sheet",
         "a fence that is not closed",
+        "a fence that is closed in the last line",
     ],
 )
 def test_the_module_is_found(answer):

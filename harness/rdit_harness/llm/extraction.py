@@ -17,6 +17,9 @@ _CODE_BEGINS: Final = re.compile(
     r"^(?:import\b|export\b|const\b|let\b|function\b|async function\b|class\b|//|/\*)", re.MULTILINE
 )
 
+_LATE_FENCE: Final = re.compile(r"(?:`{3,}|~{3,})\s*\Z")
+"""One that closes a block at the end of its last line, and not in a line of its own."""
+
 NO_CODE: Final = Problem(
     "no_code",
     "There is no module in the answer.",
@@ -33,7 +36,7 @@ def extract_module(answer: str) -> tuple[str, str | None]:
     Raises:
         UnusableAnswer: there is no module (`no_code`).
     """
-    blocks = [(found[2].lower(), found[3]) for found in _FENCE.finditer(answer)]
+    blocks = [(found[2].lower(), _LATE_FENCE.sub("", found[3])) for found in _FENCE.finditer(answer)]
     scripts = [text for language, text in blocks if language in _SCRIPTS and text.strip()]
     styles = [text for language, text in blocks if language in _STYLES and text.strip()]
     whole = [text for text in scripts if _DEFAULT.search(text)]

@@ -125,9 +125,9 @@ class Trial:
                     return
             await self.ask("(trial) => trial.frame()")
 
-    async def wait(self, expression: str, argument: Any = None) -> Any:
+    async def wait(self, expression: str, argument: Any = None, *, patience_s: float | None = None) -> Any:
         """Carry until an answer of the page is true, and give it; what it was last when the time is up."""
-        give_up_s = time.monotonic() + self.hang_s
+        give_up_s = time.monotonic() + (self.hang_s if patience_s is None else patience_s)
         while True:
             await self.pump()
             answer = await self.ask(expression, argument)

@@ -36,6 +36,9 @@ MAX_PROBLEMS: Final = 12
 _MIN_AREA: Final = 16
 """Square pixels below which nobody sees anything."""
 
+_LATE_S: Final = 3.0
+"""How long after its render a module may still show nothing."""
+
 _HINTS: Final[Mapping[str, str]] = {
     "page_error": "Mend what throws; guard against values that are null, empty or not there yet.",
     "unhandled_rejection": "Await what can fail, and catch its errors.",
@@ -179,13 +182,13 @@ class _Verdict:
         status = await self.trial.ask("(trial) => trial.status('first')")
         if status["failure"] is not None:
             await self._failed_to_show(status)
-            await self._gather()
+            await self._gather(is_whole=False)
             raise _Settled
         await self.trial.settle()
         shown = await self.trial.wait(
-            f"(trial) => (trial.shown('first').area > {_MIN_AREA} ? trial.shown('first') : null)"
+            f"(trial) => trial.shown('first').area > {_MIN_AREA}", patience_s=min(_LATE_S, self.trial.hang_s)
         )
-        if shown is None:
+        if not shown:
             self.add(
                 "renders_nothing",
                 "After render there is nothing to see in el.",
@@ -200,7 +203,7 @@ class _Verdict:
                 f"render did not come to its end within {self.trial.hang_s:g} s.",
                 "Let render return at once; do not await what may never come.",
             )
-            await self._gather()
+            await self._gather(is_whole=False)
             raise _Settled
 
     async def _failed_to_show(self, status: dict[str, Any]) -> None:
@@ -261,13 +264,14 @@ class _Verdict:
             widget.unobserve(heard, names=list(exports))
         report = await self._report()
         for name, spec in exports.items():
-            if name not in changed:
-                self._unchanged(spec, report)
+            sets = _sets(report, name)
+            # What Python got may have been set before, and only saved now.
+            if name not in changed or not sets.get("input"):
+                self._unchanged(spec, sets, has_saved=report["saves"] > 0)
 
-    def _unchanged(self, spec: TraitSpec, report: dict[str, Any]) -> None:
+    def _unchanged(self, spec: TraitSpec, sets: Mapping[str, int], *, has_saved: bool) -> None:
         name = spec.name
-        sets = {phase: count for key, count in report["sets"] for phase, _, one in [key.rpartition(" ")] if one == name}
-        if sets.get("input") and not report["saves"]:
+        if sets.get("input") and not has_saved:
             self.add(
                 "export_not_saved",
                 f"The module sets {name!r} and never saves it: Python does not hear of it.",
@@ -321,7 +325,8 @@ class _Verdict:
         for dialog in dict.fromkeys(self.trial.dialogs):
             self.add("dialog", f"The module opens a window that waits for an answer: {dialog[:200]}.")
 
-    async def _gather(self) -> None:
+    async def _gather(self, *, is_whole: bool = True) -> None:
+        """What went wrong all the while; of a trial that was not `is_whole`, not what the module failed to do."""
         self._gather_outside()
         report = await self._report()
         # A thing that goes wrong each time is told of once, for when it went wrong first.
@@ -333,7 +338,7 @@ class _Verdict:
             # What our own ears in the page heard, and what the browser says of what it was kept from, is told already.
             if not text.startswith("[rdit]") and text[:80] not in told and not _is_of_requests(text):
                 self.add("console_error", f"The browser's console has an error: {text[:400]}.")
-        self._names(report)
+        self._names(report, is_whole=is_whole)
         strays = await self.trial.ask("(trial) => trial.strays()")
         if strays["bodies"]:
             self.add(
@@ -369,7 +374,7 @@ class _Verdict:
             said = {"page_error": "An error", "unhandled_rejection": "A promise fails and nobody hears of it"}
             self.add(kind, f"{said.get(kind, 'The page is kept from something')}{when}: {message}.")
 
-    def _names(self, report: dict[str, Any]) -> None:
+    def _names(self, report: dict[str, Any], *, is_whole: bool) -> None:
         known = {*self.request.exports, *self.request.imports}
         names = dict.fromkeys(key.rpartition(" ")[2] for key, _ in report["sets"])
         for name in names:
@@ -380,7 +385,7 @@ class _Verdict:
                     f"The module sets {name!r}, which is not among its exports.",
                     f"Set only what is declared ({allowed}); keep the rest in variables inside render.",
                 )
-        if self.request.data is not None and not _count(report["gets"], "data"):
+        if is_whole and self.request.data is not None and not _count(report["gets"], "data"):
             self.add(
                 "data_ignored",
                 "The module never reads its data.",
@@ -399,6 +404,11 @@ _WHEN: Final[Mapping[str, str]] = {
 
 def _count(gets: Sequence[tuple[str, int]], name: str) -> int:
     return sum(count for key, count in gets if key.rpartition(" ")[2] == name)
+
+
+def _sets(report: dict[str, Any], name: str) -> dict[str, int]:
+    """How often a trait was set in each phase."""
+    return {phase: count for key, count in report["sets"] for phase, _, one in [key.rpartition(" ")] if one == name}
 
 
 def _is_of_requests(text: str) -> bool:
