@@ -179,15 +179,11 @@ def python_set(world: World, step: Step) -> None:
             setattr(widget, name, value)
             if name == "blob":
                 world.host.manager.touch(widget, "blob")  # 1 to True tells nobody.
-                if type(value) is int:
-                    world.held[widget_id, name].add(value)
     except _PYTHON_ERRORS:
         world.mark("Python was refused")
         # traitlets tells nobody else of a change once an observer raised, and the core may be that nobody.
         for name, _ in values:
             world.host.manager.touch(widget, name)
-            if type(present := getattr(widget, name)) is int:
-                world.held[widget_id, name].add(present)
 
 
 def python_odd(world: World, step: Step) -> None:
