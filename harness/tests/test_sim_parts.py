@@ -13,7 +13,7 @@ from rdit_harness.sim.network import Transport
 from rdit_harness.sim.plan import Case, Setup, Step, TabSetup
 from rdit_harness.sim.planted import PLANTS
 from rdit_harness.sim.run import run_case
-from rdit_harness.sim.world import World
+from rdit_harness.sim.world import VERBS, World
 
 
 def test_entries_of_one_instant_run_in_the_order_in_which_they_were_made():
@@ -134,6 +134,17 @@ def test_what_stood_inside_of_a_hold_only_was_not_held(world):
         widget.mail = 2
     assert world.held["w0", "clamped"] == {50, 100}
     assert world.held["w0", "mail"] == {0, 2}
+
+
+def test_where_python_holds_what_has_no_form_a_page_may_be_told_the_last_that_had_one(world):
+    widget = world.widgets["w0"]
+    widget.blob = [0]
+    VERBS["python_mutate"](world, Step(0, "python_mutate", 0, ("w0", False)))
+    assert widget.blob_forms() == {b"[0]", b"[0,1]"}  # Whoever looks at it again tells what it was edited to.
+    widget.blob = 1
+    for value in ("object", "cycle"):
+        VERBS["python_odd"](world, Step(0, "python_odd", 0, ("w0", value)))
+        assert widget.blob_forms() == {b"1"}
 
 
 def test_a_page_that_was_away_may_show_what_no_observer_heard_of():

@@ -191,11 +191,12 @@ def python_odd(world: World, step: Step) -> None:
     widget = world.widgets.get(step.args[0])
     if widget is not None:
         world.fire("F25")
+        forms = widget.blob_forms()
         widget.blob = odd_value(step.args[1])
         if step.args[1] not in ("cycle", "object"):
             world.host.manager.touch(widget, "blob")
         else:
-            widget.stuck["blob"] = None
+            widget.stuck["blob"] = forms
             world.mark("value without a form")
 
 
@@ -209,11 +210,12 @@ def python_mutate(world: World, step: Step) -> None:
         return
     world.fire("F24")
     widget.note_blob()
+    forms = widget.blob_forms()
     widget.blob.append(len(widget.blob))
     if step.args[1]:
         world.host.manager.touch(widget, "blob")
     else:
-        widget.stuck["blob"] = None
+        widget.stuck["blob"] = forms
 
 
 def python_message(world: World, step: Step) -> None:

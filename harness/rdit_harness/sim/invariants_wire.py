@@ -151,9 +151,13 @@ class Present(Checker):
                 self._value(widget, name, session.batches[seq][1][index].value, rev, is_past)
 
     def _value(self, widget: Panel, name: str, value: Any, rev: int, is_past: bool) -> None:
-        if name in widget.stuck or name == "_esm":
+        if name == "_esm":
             return
         present = widget._trait_values.get(name)
+        if name in widget.stuck:
+            is_known = bytes(value) in widget.blob_forms() or (is_past and bytes(value) in widget.past[name])
+            self.require(is_known, "{}.{} has no form and was sent as {}", widget.widget_id, name, bytes(value))
+            return
         if is_past and bytes(value) in widget.past[name]:
             if type(present) is not int or name == "blob":
                 return

@@ -105,13 +105,22 @@ class Panel(traitlets.HasTraits):
         """JSON of what each trait held."""
         super().__init__()
         self.widget_id = widget_id
-        self.stuck: dict[str, Any] = {}
-        """Values that pages cannot know: set without a form, or edited in place without `touch`."""
+        self.stuck: dict[str, set[bytes]] = {}
+        """Traits whose values pages cannot know (set without a form, or edited in place without `touch`): JSON of what
+        they may be told instead.
+        """
 
     def note_blob(self) -> None:
         """Keep what `blob` holds, which is about to change."""
         with suppress(UnserializableValue):
             self.past["blob"].add(encode(self._trait_values.get("blob")).json)
+
+    def blob_forms(self) -> set[bytes]:
+        """JSON of what pages may be told of `blob` now."""
+        forms = set(self.stuck.get("blob", ()))
+        with suppress(UnserializableValue):
+            forms.add(encode(self._trait_values.get("blob")).json)
+        return forms
 
     def tell(self, name: str) -> None:
         """Tell the world what a trait holds, heard of or not. Inside of a hold that is not settled yet."""
