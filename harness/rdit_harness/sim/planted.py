@@ -140,6 +140,12 @@ _ALL = (
         ),
     ),
     _bug(
+        "names_what_it_took",
+        "A page is told that Python holds the large value that it sent, whatever Python holds.",
+        "I6 I8 I1",
+        (f"{_SERVER}_cut_changes", " and own.value == slot.value", ""),
+    ),
+    _bug(
         "sends_on_change_only",
         "A batch that changed nothing is never acknowledged.",
         "I2",
