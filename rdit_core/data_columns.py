@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Sequence
 from typing import Any, Final
 
 from .data_values import (
@@ -51,26 +50,13 @@ def encode_column(values: Any) -> Column:
     return encode_values(values)
 
 
-def take(values: Any, indices: Sequence[int]) -> Any:
-    """Some rows of a column, as a column of the same library."""
-    if is_a(values, "pandas", "Series"):
-        return values.iloc[indices]
-    if is_a(values, "polars", "Series"):
-        return values.gather(indices)
-    if is_a(values, "pyarrow", "ChunkedArray"):
-        return values.take(sys.modules["pyarrow"].array(indices))
-    if is_a(values, "numpy", "ndarray"):
-        return values[indices]
-    return [values[index] for index in indices]
-
-
 # numpy.
 
 
 def _encode_numpy(values: Any) -> Column:
     numpy = sys.modules["numpy"]
     if isinstance(values, numpy.ma.MaskedArray):
-        values = _without_mask(values)
+        return _encode_masked(values) if numpy.ma.is_masked(values) else _encode_numpy(values.data)
     kind, size = values.dtype.kind, values.dtype.itemsize
     if values.ndim > 1 or kind in "OTSV":
         return encode_values(list(values))
@@ -91,18 +77,18 @@ def _encode_numpy(values: Any) -> Column:
     raise UnsupportedData(f"holds {values.dtype} values, which have no form in a page; make it columns of numbers")
 
 
-def _without_mask(values: Any) -> Any:
-    numpy = sys.modules["numpy"]
+def _encode_masked(values: Any) -> Column:
+    """An array of numpy some of whose values are masked."""
     kind = values.dtype.kind
-    if not numpy.ma.is_masked(values):
-        return values.data
     if kind == "f":
-        return values.filled(math.nan)
+        return _encode_numpy(values.filled(math.nan))
     if kind in "mM":
-        return values.filled(values.dtype.type("NaT"))
-    if kind in "iu" and values.dtype.itemsize < 8:
-        return values.astype("f8").filled(math.nan)
-    return values.astype(object).filled(None)
+        return _encode_numpy(values.filled(values.dtype.type("NaT")))
+    if kind == "b":
+        return listed("boolean", values.tolist())
+    if kind in "iu":
+        return whole_numbers(values.tolist())
+    return encode_values(values.tolist())
 
 
 def _numpy_numbers(values: Any, dtype: str) -> Column:
