@@ -3,6 +3,8 @@ import datetime
 import math
 import subprocess
 import sys
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -160,3 +162,13 @@ def test_what_cannot_be_sent_cannot_be_summarized():
         summarize_data({"c": [object()]})
     with pytest.raises(ValueError, match="number of rows"):
         summarize_data({"c": [1]}, rows=-1)
+
+
+def test_the_example_of_the_page_is_what_comes_out():
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    example = text.partition("```text\n")[2].partition("\n```")[0]
+    first, second, third = (
+        datetime.datetime(2024, month, 1, 12, tzinfo=ZoneInfo("Europe/Rome")) for month in (1, 2, 3)
+    )
+    data = {"price": [20, 1.5, None], "city": ["Rome", None, "Oslo"], "seen": [first, second, third]}
+    assert summarize_data(data).text == example
