@@ -27,7 +27,7 @@ from .data_values import (
 from .errors import UnsupportedData
 
 _PER_MS: Final = {"ms": 1, "us": 10**3, "ns": 10**6, "ps": 10**9, "fs": 10**12, "as": 10**15}
-_MS_PER: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "D": DAY_MS, "W": 7 * DAY_MS}
+_MS_PER: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "D": DAY_MS, "W": 7 * DAY_MS, "generic": 1}
 _DATES: Final = frozenset("DWMY")
 """Units of numpy that name days and not points in time."""
 _NAT: Final = -(2**63)
@@ -83,7 +83,7 @@ def _encode_masked(values: Any) -> Column:
     if kind == "f":
         return _encode_numpy(values.filled(math.nan))
     if kind in "mM":
-        return _encode_numpy(values.filled(values.dtype.type("NaT")))
+        return _encode_numpy(values.filled(sys.modules["numpy"].array("NaT", values.dtype)))
     if kind == "b":
         return listed("boolean", values.tolist())
     if kind in "iu":
@@ -107,8 +107,6 @@ def _numpy_times(values: Any) -> Column:
         if not is_date:
             raise UnsupportedData("holds months or years, which are of no fixed length; make it days or numbers")
         values, unit, count = values.astype("M8[D]"), "D", 1
-    elif unit == "generic":
-        values, unit = values.astype(f"{values.dtype.kind}8[ms]"), "ms"
     whole = values.astype(values.dtype.newbyteorder("="), copy=False).view("i8")
     missing = whole == _NAT
     if unit in _MS_PER:
