@@ -216,6 +216,21 @@ BAD: dict[str, tuple[Answer | str, str, str]] = {
         "second_view_failed",
         "inside render",
     ),
+    "a listener that stays": (
+        but("  show();\n", '  show();\n  window.addEventListener("resize", show);\n'),
+        "not_cleaned_up",
+        "Return a function from render",
+    ),
+    "an interval that goes on": (
+        but("  show();\n", "  show();\n  setInterval(show, 50);\n"),
+        "not_cleaned_up",
+        "clears",
+    ),
+    "an animation that goes on": (
+        but("  show();\n", "  const draw = () => { show(); requestAnimationFrame(draw); };\n  draw();\n"),
+        "not_cleaned_up",
+        "cancels",
+    ),
     "a cleanup that throws": (but("return () => button", "return () => nothing"), "cleanup_failed", "without errors"),
     "eval": (
         but("  show();\n", '  show();\n  try { new Function("return 1")(); } catch {}\n'),
@@ -225,7 +240,7 @@ BAD: dict[str, tuple[Answer | str, str, str]] = {
 }
 
 
-@pytest.mark.threat(34)
+@pytest.mark.threat(37)
 @pytest.mark.parametrize(("answer", "code", "hint"), BAD.values(), ids=BAD.keys())
 def test_a_bad_answer_is_never_accepted_and_says_what_to_do(
     verifier: PageVerifier, answer: Answer | str, code: str, hint: str
@@ -260,6 +275,30 @@ GOOD_ANSWERS = {
     ),
     "with an initialize": fenced(
         GOOD.replace("{ render };", "{ initialize({ model }) { model.get('clicks'); }, render };")
+    ),
+    "that cleans up behind itself": fenced(
+        GOOD.replace(
+            "  show();\n",
+            """  show();
+  const stop = new AbortController();
+  window.addEventListener("resize", show, { signal: stop.signal });
+  addEventListener("keydown", show);
+  document.addEventListener("scroll", show, true);
+  const timer = setInterval(show, 50);
+  let frame = requestAnimationFrame(function draw() { frame = requestAnimationFrame(draw); });
+""",
+        )
+        .replace(
+            "  return () => button",
+            """  return () => {
+    stop.abort();
+    removeEventListener("keydown", show);
+    document.removeEventListener("scroll", show, true);
+    clearInterval(timer);
+    cancelAnimationFrame(frame);
+    button""",
+        )
+        .replace('button.removeEventListener("click", click);', 'button.removeEventListener("click", click); };')
     ),
     "that listens to everything": fenced(
         GOOD.replace('model.on("change:selected", show);', 'model.on("change", show);')

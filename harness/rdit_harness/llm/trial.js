@@ -45,10 +45,40 @@ for (const level of ["error", "warn"]) {
     original(...parts);
   };
 }
-const { addEventListener: listen } = EventTarget.prototype;
-EventTarget.prototype.addEventListener = function (type, ...rest) {
-  if (this instanceof Element && POINTED_AT.test(String(type))) attentive.add(this);
-  return listen.call(this, type, ...rest);
+
+// What a view may leave behind: listeners on what outlives it, intervals, animation frames.
+
+const lasting = [window, document, document.documentElement, document.body];
+/** @type {Set<{ target: EventTarget, type: string, listener: unknown, signal?: AbortSignal, once?: boolean }>} */
+const kept = new Set();
+const intervals = new Set();
+let lateFrames = 0;
+
+const { addEventListener: listen, removeEventListener: ignore } = EventTarget.prototype;
+EventTarget.prototype.addEventListener = function (type, listener, options) {
+  const target = this ?? window;
+  if (target instanceof Element && POINTED_AT.test(String(type))) attentive.add(target);
+  const { signal, once } = options ?? {};
+  if (lasting.includes(target) && phase !== "load") kept.add({ target, type, listener, signal, once });
+  return listen.call(target, type, listener, options);
+};
+EventTarget.prototype.removeEventListener = function (type, listener, options) {
+  const target = this ?? window;
+  for (const one of kept) if (one.target === target && one.type === type && one.listener === listener) kept.delete(one);
+  return ignore.call(target, type, listener, options);
+};
+const { setInterval: every, clearInterval: stop, clearTimeout: drop, requestAnimationFrame: draw } = window;
+window.setInterval = (...given) => {
+  const timer = every(...given);
+  intervals.add(timer);
+  return timer;
+};
+// Either ends both kinds.
+window.clearInterval = (timer) => (intervals.delete(timer), stop.call(window, timer));
+window.clearTimeout = (timer) => (intervals.delete(timer), drop.call(window, timer));
+window.requestAnimationFrame = (callback) => {
+  if (phase === "gone") lateFrames += 1;
+  return draw.call(window, callback);
 };
 
 // The socket.
@@ -212,7 +242,7 @@ const trial = {
     });
   },
   async frame() {
-    const drawn = () => new Promise((done) => (requestAnimationFrame(done), setTimeout(done, 100)));
+    const drawn = () => new Promise((done) => (draw.call(window, done), setTimeout(done, 100)));
     await drawn();
     await drawn();
   },
@@ -222,6 +252,16 @@ const trial = {
     const boxes = [inside, ...inside.querySelectorAll("*")].map((one) => one.getBoundingClientRect());
     const largest = boxes.reduce((most, box) => Math.max(most, box.width * box.height), 0);
     return { children: inside.childElementCount, text: inside.textContent.trim().length, area: largest };
+  },
+  /** What is still there of a widget that is shown nowhere any more. */
+  leftovers() {
+    const names = new Map([[window, "window"], [document, "document"]]);
+    const listeners = [...kept].filter(({ signal, once }) => !once && !signal?.aborted);
+    return [
+      ...listeners.map(({ target, type }) => `a listener for ${type} on ${names.get(target) ?? target.tagName.toLowerCase()}`),
+      ...[...intervals].map(() => "an interval"),
+      ...(lateFrames > 1 ? ["animation frames"] : []),
+    ];
   },
   strays() {
     const bodies = [...document.body.children].filter((one) => one.id !== "places" && one.id !== "ours");

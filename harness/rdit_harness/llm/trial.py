@@ -60,10 +60,15 @@ def client_sources() -> Mapping[str, str]:
     Raises:
         NoClient: nobody offers one.
     """
+    why: ImportError | None = None
     for entry in importlib.metadata.entry_points(group=CLIENTS):
-        sources: Mapping[str, str] = entry.load()()
-        return sources
-    raise NoClient("No browser side of rdit is installed: pip install 'rdit[server]'")
+        try:
+            sources: Mapping[str, str] = entry.load()()
+        except ImportError as error:
+            why = error
+        else:
+            return sources
+    raise NoClient("The browser side of rdit is not installed: pip install 'rdit[server]'") from why
 
 
 @dataclass

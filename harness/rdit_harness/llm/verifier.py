@@ -300,7 +300,16 @@ class _Verdict:
         await self._enter("end", "when it was taken away")
         await self.trial.ask("(trial) => trial.unmount('third')")
         await self.trial.wait("(trial) => trial.status('end third').isDone")
+        await self._enter("gone", "after it had been taken away")
         await self.trial.settle()
+        left = dict.fromkeys(await self.trial.ask("(trial) => trial.leftovers()"))
+        if left:
+            self.add(
+                "not_cleaned_up",
+                f"Where the widget was taken away, there is left: {', '.join(left)}.",
+                "Return a function from render that removes what was added to window or document, clears its intervals "
+                "and cancels its animation frames.",
+            )
 
     async def _check_remount(self, place: str, when: str) -> None:
         status = await self.trial.ask(f"(trial) => trial.status('{place}')")
@@ -399,6 +408,7 @@ _WHEN: Final[Mapping[str, str]] = {
     "again": " when it was shown a second time",
     "end": " when it was taken away",
     "back": " when it was shown again",
+    "gone": " after it had been taken away",
 }
 
 
