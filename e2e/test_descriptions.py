@@ -24,6 +24,7 @@ from rdit_core.descriptions import (
     write_module,
 )
 from rdit_harness.llm import Answer, OpenAIGenerator, PageVerifier, ScriptedEndpoint
+from rdit_harness.llm.browser_thread import EXECUTABLE_VARIABLE
 
 pytestmark = pytest.mark.alike
 
@@ -78,12 +79,18 @@ def maker(**traits: Any) -> Callable[[GeneratedModule], anywidget.AnyWidget]:
 make_widget = maker(clicks=0, selected=[1, 2])
 
 
-@pytest.fixture(scope="module")
-def verifier() -> Iterator[PageVerifier]:
+@pytest.fixture(scope="module", autouse=True)
+def the_browser_of_this_run() -> Iterator[None]:
     found = browsers.find("chromium")
     assert found is not None
-    launch = {} if found.source == "playwright" else {"executable_path": str(found.path)}
-    with PageVerifier(hang_s=HANG_S, launch=launch) as verifier:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(EXECUTABLE_VARIABLE, str(found.path))
+        yield
+
+
+@pytest.fixture(scope="module")
+def verifier(the_browser_of_this_run: None) -> Iterator[PageVerifier]:
+    with PageVerifier(hang_s=HANG_S) as verifier:
         yield verifier
 
 
@@ -132,6 +139,11 @@ BAD: dict[str, tuple[Answer | str, str, str]] = {
         "Import nothing",
     ),
     "a WebSocket": (but("  show();\n", '  show(); new WebSocket("wss://example.com/");\n'), "network_request", "self"),
+    "a peer": (
+        but("  show();\n", "  show();\n  try { new RTCPeerConnection(); } catch {}\n"),
+        "network_request",
+        "Import nothing",
+    ),
     "a throw at the top": (fenced(f"null.x;\n{GOOD}"), "import_failed", "Mend what throws"),
     "a throw in render": (but("  show();\n", "  nothing.like.this();\n"), "render_failed", "Mend what throws"),
     "nothing to see": (but("el.append(button);", ""), "renders_nothing", "Append elements to el"),
