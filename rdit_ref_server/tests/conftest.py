@@ -11,11 +11,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from rdit_core import Limits
-from rdit_ref_server import commands
+from rdit_ref_server.addresses import listen
 from rdit_ref_server.app import create_app
 from rdit_ref_server.kernel import Kernel
 from rdit_ref_server.script import Script
 from rdit_ref_server.security import AccessRules
+from rdit_ref_server.serve_command import web_server
 
 with warnings.catch_warnings():
     # Starlette prefers httpx2 and only warns of httpx; here either will do.
@@ -201,14 +202,14 @@ class Live:
         self.running = running
         self.kernel = running.kernel
         self.manager = running.kernel.manager
-        self._listener = commands._listen("127.0.0.1", 0)
+        self._listener = listen("127.0.0.1", 0)
         self.port = self._listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
         self.origin = f"http://{self.host}"
         self.rules = rules or AccessRules.for_address("127.0.0.1", self.port, token=TOKEN)
         """Who may come; may be set."""
         self.app = create_app(running.kernel, running.script, lambda: self.rules)
-        self.server = commands._web_server(self.app, limits)
+        self.server = web_server(self.app, limits)
         self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self._listener]})
         self._thread.start()
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from rdit_core import Limits
-from rdit_ref_server import commands
+from rdit_ref_server import addresses, commands, ending, serve_command, serve_options
 from rdit_ref_server.app import create_app
 from rdit_ref_server.security import AccessRules
 
@@ -237,7 +237,7 @@ def test_a_second_signal_ends_it_at_once(serve, arguments):
         served.process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             served.process.wait(0.05)
-    assert served.wait() == commands._INTERRUPTED
+    assert served.wait() == ending.INTERRUPTED
     assert "leaving it" not in "".join(served.errors)
 
 
@@ -425,10 +425,10 @@ def test_behind_a_forwarder_with_a_prefix_the_ready_line_has_it_and_requests_wit
 def test_no_small_frame_waits_for_another_one(running):
     """Nagle's algorithm and delayed acknowledgements together would cost an edit 40 ms."""
     running.run(COUNTER + "counter\n")
-    listener = commands._listen("127.0.0.1", 0)
+    listener = addresses.listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     app = create_app(running.kernel, running.script, AccessRules.for_address("127.0.0.1", port, token=None))
-    server = commands._web_server(app, Limits())
+    server = serve_command.web_server(app, Limits())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -541,31 +541,31 @@ def test_help_has_examples(capsys):
     ],
 )
 def test_loopback_is_told_from_the_rest(host, loopback):
-    assert commands._is_loopback(host) is loopback
+    assert addresses.is_loopback(host) is loopback
 
 
 @pytest.mark.threat(34)
 def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(capsys, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("")
-    options = commands._parse([str(script), "--host", "0.0.0.0"])
+    options = serve_options.parse([str(script), "--host", "0.0.0.0"])
     assert options.token, "a host alone opens nothing"
-    options = commands._parse([str(script), "--no-token"])
+    options = serve_options.parse([str(script), "--no-token"])
     assert options.host == "127.0.0.1", "and neither does the other word"
     assert capsys.readouterr().err == ""
-    commands._parse([str(script), "--host", "0.0.0.0", "--no-token"])
+    serve_options.parse([str(script), "--host", "0.0.0.0", "--no-token"])
     assert "anybody who can reach 0.0.0.0" in capsys.readouterr().err
-    commands._parse([str(script), "--no-token", "--public-url", "http://forwarder.test:9000"])
+    serve_options.parse([str(script), "--no-token", "--public-url", "http://forwarder.test:9000"])
     assert "anybody who can reach http://forwarder.test:9000" in capsys.readouterr().err
-    commands._parse([str(script), "--public-url", "http://forwarder.test:9000"])
+    serve_options.parse([str(script), "--public-url", "http://forwarder.test:9000"])
     assert capsys.readouterr().err == ""
 
 
 def test_a_server_that_listens_everywhere_knows_its_own_names():
-    assert socket.gethostname() in commands._own_names()
-    assert [commands._dialled(host) for host in ("0.0.0.0", "::1", "[::1]")] == ["127.0.0.1", "[::1]", "[::1]"]
-    assert commands._address("http://127.0.0.1:1", None) == "http://127.0.0.1:1/"
-    assert commands._address("https://example.org/", "t~k") == "https://example.org/?token=t~k"
+    assert socket.gethostname() in addresses.own_names()
+    assert [addresses.dialled(host) for host in ("0.0.0.0", "::1", "[::1]")] == ["127.0.0.1", "[::1]", "[::1]"]
+    assert addresses.address_of("http://127.0.0.1:1", None) == "http://127.0.0.1:1/"
+    assert addresses.address_of("https://example.org/", "t~k") == "https://example.org/?token=t~k"
 
 
 @pytest.mark.parametrize(
@@ -581,7 +581,7 @@ def test_a_server_that_listens_everywhere_knows_its_own_names():
 def test_a_browser_is_opened_where_one_can_be_seen(monkeypatch, platform, environment, display):
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(os, "environ", environment)
-    assert commands._has_display() is display
+    assert serve_command._has_display() is display
 
 
 RELOADED = """
