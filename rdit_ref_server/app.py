@@ -19,6 +19,7 @@ from rdit_core import __version__
 
 from . import sse, websocket
 from .client_files import PAGE, read_client
+from .compression import Compressed, respond, takes_gzip
 from .counters import Counters
 from .kernel import Kernel
 from .kernels import Kernels, Tab, TooManyKernels
@@ -60,6 +61,7 @@ def create_app(
     """
     refuse_workers(workers)
     files = read_client(client)
+    modules = Compressed()
     counters = Counters()
     if isinstance(kernel, Kernels):
         kernel.listen(lambda one: counters.add(one.manager), lambda one: counters.remove(one.manager))
@@ -89,7 +91,11 @@ def create_app(
         content = kernel.find_module(name) if isinstance(kernel, Kernels) else kernel.modules.find(name)
         if content is None:
             return _not_found()
-        return Response(content, media_type="text/javascript", headers={"cache-control": _FOR_EVER})
+        # A module may be large, and compressing it must not hold up everybody else.
+        gzipped = await run_in_threadpool(modules.find, name, content) if takes_gzip(request.headers) else None
+        return respond(
+            request, content, gzipped, media_type="text/javascript", etag=f'"{name}"', cache_control=_FOR_EVER
+        )
 
     async def execute(request: Request) -> Response:
         allows_code = present(rules).allows_code
