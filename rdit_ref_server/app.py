@@ -187,7 +187,9 @@ def create_app(
             kernel.leave(tab)
 
     async def serve(socket: WebSocket, one: Kernel) -> None:
-        await websocket.serve(socket, one.manager, counters=counters, is_stopping=lambda: kernel.is_stopping)
+        await websocket.serve(
+            socket, one.manager, counters=counters, sockets=one.sockets, is_stopping=lambda: kernel.is_stopping
+        )
 
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.

@@ -39,9 +39,8 @@ def say_farewell(kernel: Kernel, server: uvicorn.Server) -> Callable[[], None]:
     """Make what lets pages go while user code may still be running: they hear why, and that they may come back."""
 
     def farewell() -> None:
-        kernel.manager.close_connections(time.monotonic())
-        kernel.log.close()  # Ends the event streams.
-        wait_for_none(kernel.manager.count_open)
+        kernel.let_pages_go()
+        wait_for_none(kernel.count_pages)
         server.should_exit = True  # Stops listening; new connections are refused by now.
         tell(logging.INFO, "stopping", "stopping")
 

@@ -30,6 +30,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -50,6 +51,7 @@ from .process import Tenant, close_figures, taken_over
 from .run import Run
 from .script import MAIN, Program, Script
 from .shell import ScriptShell
+from .sockets import Sockets
 from .streams import flush_streams, log_held, write_to_terminal
 
 _STOP_AGAIN_S: Final = 0.5
@@ -61,8 +63,8 @@ State = Literal["running", "idle"]
 class Kernel:
     """Runs scripts, hosts their widgets, logs what happens.
 
-    `run`, `execute`, `reset`, `submit`, `soon`, `interrupt`, `stop`, `tell`, `tell_error` and `encode` may be called
-    from any thread.
+    `run`, `execute`, `reset`, `submit`, `soon`, `interrupt`, `stop`, `let_pages_go`, `count_pages`, `tell`,
+    `tell_error` and `encode` may be called from any thread.
     """
 
     def __init__(
@@ -89,6 +91,8 @@ class Kernel:
             ids=self._owners.next_widget_id, limits=limits or Limits(), esm_url=self.modules.url, policy=policy
         )
         """Hosts the widgets that user code makes."""
+        self.sockets = Sockets()
+        """Of pages in base mode."""
         self.log = log or EventLog()
         """What happened."""
         self._output = Output(self.log, self.manager, self.modules, self._owners)
@@ -209,6 +213,16 @@ class Kernel:
     def on_insist(self, callback: Callable[[], None]) -> None:
         """Have `callback` called when the kernel is told to end again; as with `on_stop`."""
         self._insist_callbacks.append(callback)
+
+    def let_pages_go(self) -> None:
+        """Close all connections, with the reason that pages may come back, and end the event streams."""
+        self.manager.close_connections(time.monotonic())
+        self.sockets.close("server_shutdown")
+        self.log.close()
+
+    def count_pages(self) -> int:
+        """How many connections have not ended yet."""
+        return self.manager.count_open() + len(self.sockets)
 
     def tell(self, text: str, widget_id: str | None = None) -> None:
         """Write a line to the terminal and to the page, below the statement that shows a widget or the current one."""

@@ -90,6 +90,13 @@ class Served:
             page.send('{"type":"hello"}')
             yield page
 
+    def simple_session(self, query=""):
+        """A socket in base mode."""
+        return connect(
+            self.origin.replace("http:", "ws:") + f"/ws/widgets{query}",
+            additional_headers={"Authorization": f"Bearer {self.token}"},
+        )
+
     def end(self, number=signal.SIGTERM):
         """Ask it to end; gives its exit status."""
         self.process.send_signal(number)
@@ -188,9 +195,11 @@ PER_TAB = pytest.mark.parametrize("arguments", [(), ("--kernel-per-tab",)], ids=
 
 
 @PER_TAB
-def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(serve, arguments):
+@pytest.mark.parametrize("protocol", ["base mode", "rdit/1"])
+def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(serve, arguments, protocol):
     served = serve(SWALLOWS, *arguments).ready()
-    with served.session(f"?kernel={KEY}") as page:
+    query = f"?kernel={KEY}"
+    with served.session(query) if protocol == "rdit/1" else served.simple_session(query) as page:
         assert served.line() == "asleep\n"
         served.process.send_signal(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as closed:
