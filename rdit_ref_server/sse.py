@@ -36,6 +36,9 @@ KEEP_ALIVE_S: Final = 15.0
 MAX_CODE_BYTES: Final = 4 * 1024 * 1024
 """Of a request that brings code."""
 
+_LARGE_EVENT_BYTES: Final = 65_536
+"""A larger event is encoded in a thread of its own, and so is a widget, which is not in the log but as it is."""
+
 _KEY: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
@@ -127,10 +130,15 @@ async def event_stream(
     """
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
+    is_woken = False
 
     def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the server's loop is closed
-            loop.call_soon_threadsafe(news.set)
+        # One call to the loop per look at the log: each costs a system call, and the interpreter's lock changes hands.
+        nonlocal is_woken
+        if not is_woken:
+            is_woken = True
+            with contextlib.suppress(RuntimeError):  # the server's loop is closed
+                loop.call_soon_threadsafe(news.set)
 
     unsubscribe = kernel.log.subscribe(wake)
     try:
@@ -138,13 +146,17 @@ async def event_stream(
             # An id without an event: a reader that breaks off before the first one comes back to this place.
             yield b"id: %d\n\n" % after
         while may_read():
+            is_woken = False  # Before the look: what is logged from here on wakes again.
             news.clear()
             # Asked before the log is read: what is over has logged all.
             is_over = execution.is_over if execution is not None else None
             events, is_done = kernel.log.read(after)
             for event in events:
-                # A widget may be large, and encoding it must not hold up everybody else.
-                yield await run_in_threadpool(_encode, kernel, event, esm_text)
+                if event.kind == "widget" or event.size_bytes > _LARGE_EVENT_BYTES:
+                    # Encoding it must not hold up everybody else.
+                    yield await run_in_threadpool(_encode, kernel, event, esm_text)
+                else:
+                    yield _encode(kernel, event, esm_text)
                 after = event.id
             if is_over or (is_done and execution is None) or kernel.log.is_closed:
                 return
