@@ -25,6 +25,7 @@ from .kernel import Kernel
 from .kernels import Kernels, Tab, TooManyKernels
 from .script import Script
 from .security import HEALTH, Gate, RulesNow, present, security_headers
+from .server_log import task_of
 from .workers import refuse_workers
 
 CLIENT: Final = Path(__file__).parent / "client"
@@ -131,6 +132,8 @@ def create_app(
             "protocol": _PROTOCOL,
             "counters": counters.as_dict(),
         }
+        if one is not None and one.number is not None:
+            about["kernel"] = one.number
         return JSONResponse(about, headers={"cache-control": "no-store"})
 
     async def health(request: Request) -> Response:
@@ -187,9 +190,10 @@ def create_app(
             kernel.leave(tab)
 
     async def serve(socket: WebSocket, one: Kernel) -> None:
-        await websocket.serve(
-            socket, one.manager, counters=counters, sockets=one.sockets, is_stopping=lambda: kernel.is_stopping
-        )
+        with task_of(one.number):
+            await websocket.serve(
+                socket, one.manager, counters=counters, sockets=one.sockets, is_stopping=lambda: kernel.is_stopping
+            )
 
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.

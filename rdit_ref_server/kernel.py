@@ -50,6 +50,7 @@ from .owners import Owners
 from .process import Tenant, close_figures, taken_over
 from .run import Run
 from .script import MAIN, Program, Script
+from .server_log import thread_of
 from .shell import ScriptShell
 from .sockets import Sockets
 from .streams import flush_streams, log_held, write_to_terminal
@@ -74,6 +75,7 @@ class Kernel:
         log: EventLog | None = None,
         policy: WritePolicy | None = None,
         shares_process: bool = False,
+        number: int | None = None,
     ) -> None:
         """Make one that serves nobody yet.
 
@@ -82,7 +84,10 @@ class Kernel:
             log: where its events go.
             policy: what pages may write.
             shares_process: whether it serves beside others, each in a thread of its own (see `process`).
+            number: tells it from them in what the server says, since each numbers its connections and widgets by
+                itself.
         """
+        self.number: Final = number
         self._shares_process = shares_process
         self._owners = Owners(lambda: self.manager.applying)
         self.modules = ModuleStore()
@@ -295,7 +300,7 @@ class Kernel:
         """
         self._has_begun = True
         on_stop = self.stop if handle_signals else None
-        with self._interrupts.attached(on_stop), self._hosting():
+        with thread_of(self.number), self._interrupts.attached(on_stop), self._hosting():
             if on_ready is not None:
                 on_ready()
             while not self._is_stopping:

@@ -6,6 +6,7 @@ The ready line is the one place where the token is printed.
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from queue import Empty, SimpleQueue
 
 import uvicorn
@@ -35,7 +36,7 @@ from .prefix import UnderPrefix
 from .reload import Reloader
 from .security import READ_ONLY, AccessRules
 from .serve_options import PROGRAM, parse
-from .server_log import logging_to, tell, tell_of
+from .server_log import logging_to, stderr_as_records, tell, tell_of
 from .streams import terminal_only
 from .transport import protocols
 from .websocket import FRAME_HEADROOM
@@ -52,7 +53,12 @@ def serve(argv: Sequence[str]) -> int:
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 2
     log_to_stderr = logging_to(sys.stderr, token=options.token, format=options.log_format, level=options.log_level)
-    with listener, log_to_stderr:
+    is_json = options.log_format == "json"
+    with listener, log_to_stderr, stderr_as_records() if is_json else nullcontext():
+        if options.warning and is_json:
+            tell(logging.WARNING, "no_token", "%s", options.warning)
+        elif options.warning:
+            print(f"rdit: warning: {options.warning}", file=sys.stderr)
         return _serve(options, listener)
 
 
@@ -74,11 +80,14 @@ def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
     )
     policy = READ_ONLY if options.read_only else None
 
+    numbers = itertools.count(1)
+
     # A thousand ids per second of life: no log of an earlier server at this port has reached them.
     def make_kernel() -> Kernel:
         log = EventLog(first_id=time.time_ns() // 1_000_000)
-        kernel = Kernel(limits=limits, log=log, policy=policy, shares_process=options.kernel_per_tab)
-        tell_of(kernel.manager)
+        number = next(numbers) if options.kernel_per_tab else None
+        kernel = Kernel(limits=limits, log=log, policy=policy, shares_process=options.kernel_per_tab, number=number)
+        tell_of(kernel.manager, number)
         return kernel
 
     script = options.script

@@ -50,7 +50,7 @@ RDIT_LOG_FORMAT and RDIT_LOG_LEVEL in the environment stand for --log-format and
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The options, whole and checked.
+    """The options, whole and checked; `warning` is what is to be said of them.
 
     Raises:
         SystemExit: they make no sense, which has been said; or help was asked for.
@@ -188,10 +188,9 @@ def _check(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> No
     options.host = options.host or DEFAULT_HOST
     # A forwarder leads here from where it listens itself.
     open_at = options.public_url or (None if is_loopback(options.host) else options.host)
+    options.warning = ""
     if options.no_token and open_at is not None:
-        print(
-            f"rdit: warning: anybody who can reach {open_at} can run code here: no token is asked for", file=sys.stderr
-        )
+        options.warning = f"anybody who can reach {open_at} can run code here: no token is asked for"
     if not options.no_token and options.token is None:
         options.token = secrets.token_urlsafe(32)
 

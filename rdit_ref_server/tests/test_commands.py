@@ -24,6 +24,9 @@ from rdit_ref_server.security import AccessRules
 
 from .conftest import COUNTER, PATIENCE_S, TOKEN
 
+KEY = "k" * 20
+PER_TAB = pytest.mark.parametrize("arguments", [(), ("--kernel-per-tab",)], ids=["one kernel", "a kernel per tab"])
+
 RUN = [sys.executable, "-c", "import sys; from rdit_ref_server.commands import serve; sys.exit(serve(sys.argv[1:]))"]
 
 
@@ -190,10 +193,6 @@ while True:
 """
 
 
-KEY = "k" * 20
-PER_TAB = pytest.mark.parametrize("arguments", [(), ("--kernel-per-tab",)], ids=["one kernel", "a kernel per tab"])
-
-
 @PER_TAB
 @pytest.mark.parametrize("protocol", ["base mode", "rdit/1"])
 def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(serve, arguments, protocol):
@@ -299,6 +298,60 @@ def test_what_the_server_says_is_lines_of_json_without_its_token(serve):
     (connected,) = [entry for entry in entries if entry["event"] == "connected"]
     assert connected["session"] and connected["resumed"] is False
     assert served.token not in "".join(served.errors)
+
+
+NOISY = """
+import logging, sys, threading, warnings
+print("to stdout")
+print("to stderr", file=sys.stderr)
+sys.stderr.write("unfinished")
+warnings.warn("a warning")
+logging.warning("logged")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+1 / 0
+"""
+
+
+@PER_TAB
+def test_as_json_all_of_stderr_is_json_and_stdout_is_the_scripts(serve, arguments):
+    served = serve(NOISY, "--log-format", "json", "--no-token", "--host", "0.0.0.0", *arguments).ready()
+    assert "event: done" in served.ask(f"/api/execute?kernel={KEY}")
+    assert served.end() == 0
+    assert served.line() == "to stdout\n"
+    entries = [json.loads(line) for line in served.errors]
+    (warning,) = [entry for entry in entries if entry["event"] == "no_token"]
+    assert warning["level"] == "warning" and "anybody who can reach" in warning["message"]
+    output = [entry["message"] for entry in entries if entry["event"] == "output" and entry["stream"] == "stderr"]
+    assert output[0] == "to stderr"
+    said = "\n".join(output)
+    for text in (
+        "unfinished",
+        "UserWarning: a warning",
+        "WARNING:root:logged",
+        "Exception in thread",
+        "ZeroDivisionError",
+    ):
+        assert text in said
+    assert "to stdout" not in said
+
+
+def test_with_a_kernel_per_tab_the_log_and_the_status_name_the_kernel(serve):
+    served = serve(COUNTER + "counter\n", "--kernel-per-tab", "--log-format", "json", "--log-level", "info").ready()
+    keys = ["a" * 20, "b" * 20]
+    for key in keys:
+        with served.session(f"?kernel={key}") as page:
+            assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "welcome"
+            page.send(json.dumps({"type": "report", "widget_id": "3.0", "stage": "render", "message": "no"}))
+            page.send('{"type":"ping","id":1}')
+            while json.loads(page.recv(timeout=PATIENCE_S))["type"] != "pong":
+                pass
+    assert [json.loads(served.ask(f"/api/status?kernel={key}"))["kernel"] for key in keys] == [1, 2]
+    assert served.end() == 0
+    entries = [json.loads(line) for line in served.errors]
+    for event in ("connected", "front_end_failed", "disconnected"):
+        assert [entry["kernel"] for entry in entries if entry["event"] == event] == [1, 2], event
 
 
 @pytest.mark.parametrize(
@@ -554,20 +607,19 @@ def test_loopback_is_told_from_the_rest(host, loopback):
 
 
 @pytest.mark.threat(34)
-def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(capsys, tmp_path):
+def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("")
     options = serve_options.parse([str(script), "--host", "0.0.0.0"])
-    assert options.token, "a host alone opens nothing"
+    assert options.token and not options.warning, "a host alone opens nothing"
     options = serve_options.parse([str(script), "--no-token"])
-    assert options.host == "127.0.0.1", "and neither does the other word"
-    assert capsys.readouterr().err == ""
-    serve_options.parse([str(script), "--host", "0.0.0.0", "--no-token"])
-    assert "anybody who can reach 0.0.0.0" in capsys.readouterr().err
-    serve_options.parse([str(script), "--no-token", "--public-url", "http://forwarder.test:9000"])
-    assert "anybody who can reach http://forwarder.test:9000" in capsys.readouterr().err
-    serve_options.parse([str(script), "--public-url", "http://forwarder.test:9000"])
-    assert capsys.readouterr().err == ""
+    assert options.host == "127.0.0.1" and not options.warning, "and neither does the other word"
+    options = serve_options.parse([str(script), "--host", "0.0.0.0", "--no-token"])
+    assert "anybody who can reach 0.0.0.0" in options.warning
+    options = serve_options.parse([str(script), "--no-token", "--public-url", "http://forwarder.test:9000"])
+    assert "anybody who can reach http://forwarder.test:9000" in options.warning
+    options = serve_options.parse([str(script), "--public-url", "http://forwarder.test:9000"])
+    assert not options.warning
 
 
 def test_a_server_that_listens_everywhere_knows_its_own_names():
