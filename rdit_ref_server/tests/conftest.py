@@ -18,12 +18,12 @@ from rdit_ref_server.script import Script
 from rdit_ref_server.security import AccessRules
 from rdit_ref_server.serve_command import web_server
 
+from .served import PATIENCE_S, Served
+
 with warnings.catch_warnings():
     # Starlette prefers httpx2 and only warns of httpx; here either will do.
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
-
-PATIENCE_S = 20
 
 COUNTER = """
 import anywidget, traitlets
@@ -235,3 +235,21 @@ def live(tmp_path):
             return server
 
         yield start
+
+
+@pytest.fixture
+def serve(tmp_path):
+    started = []
+
+    def start(source, *arguments):
+        script = tmp_path / "script.py"
+        script.write_text(source, encoding="utf-8")
+        started.append(Served(script, *([] if "--port" in arguments else ["--port", 0]), "--no-browser", *arguments))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.process.kill()
+        served.wait()
+        served.process.stdout.close()
+        served.process.stderr.close()
