@@ -26,6 +26,7 @@ from .kernels import Kernels, Tab, TooManyKernels
 from .script import Script
 from .security import HEALTH, Gate, RulesNow, present, security_headers
 from .server_log import task_of
+from .turns import Turns
 from .workers import refuse_workers
 
 CLIENT: Final = Path(__file__).parent / "client"
@@ -62,7 +63,7 @@ def create_app(
     """
     refuse_workers(workers)
     files = read_client(client)
-    modules = Compressed()
+    modules, turns = Compressed(), Turns()
     counters = Counters()
     if isinstance(kernel, Kernels):
         kernel.listen(lambda one: counters.add(one.manager), lambda one: counters.remove(one.manager))
@@ -101,11 +102,13 @@ def create_app(
     async def execute(request: Request) -> Response:
         allows_code = present(rules).allows_code
         if isinstance(kernel, Kernel):
-            return await sse.respond(request, kernel, allows_code=allows_code) if kernel.has_begun else _not_started()
+            if not kernel.has_begun:
+                return _not_started()
+            return await sse.respond(request, kernel, allows_code=allows_code, turns=turns)
         tab = await enter(request)
         if isinstance(tab, Response):
             return tab
-        response = await sse.respond(request, tab.kernel, allows_code=allows_code)
+        response = await sse.respond(request, tab.kernel, allows_code=allows_code, turns=turns)
         return _Visit(response, lambda: kernel.leave(tab))
 
     async def enter(request: HTTPConnection) -> Tab | Response:
