@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-BURST: Final = 20
+MAX_BURST: Final = 20
 """So many reports of errors in pages are said at once."""
 
 PER_S: Final = 1.0
@@ -26,7 +26,9 @@ class Flow:
         clock: seconds, monotonic.
     """
 
-    def __init__(self, burst: int = BURST, per_s: float = PER_S, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, burst: int = MAX_BURST, per_s: float = PER_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.left_out = 0
         """How many were left out since the last one that was let through."""
         self._burst = burst

@@ -7,7 +7,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from rdit_core.messages import Output
 from rdit_ref_server import websocket
-from rdit_ref_server.flow import BURST, LEFT_OUT
+from rdit_ref_server.flow import LEFT_OUT, MAX_BURST
 
 from .conftest import HOST, PATIENCE_S
 
@@ -136,12 +136,12 @@ def test_a_flood_of_errors_in_pages_is_counted_and_said_in_part(site, running, c
     running.run("1\n")
     with page(site) as socket:
         meet(socket)
-        for number in range(BURST + 50):
+        for number in range(MAX_BURST + 50):
             socket.send_json({"type": "report", "widget_id": "3.0", "stage": "render", "message": f"failure {number}"})
-        running.wait_for(lambda: counters(site)["reports"] == BURST + 50)
+        running.wait_for(lambda: counters(site)["reports"] == MAX_BURST + 50)
     said = capsys.readouterr().err
-    assert all(f"failure {number}\n" in said for number in range(BURST))
-    assert said.count("failure ") < BURST + 50
+    assert all(f"failure {number}\n" in said for number in range(MAX_BURST))
+    assert said.count("failure ") < MAX_BURST + 50
     assert f"rdit: {LEFT_OUT}\n" in said
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from rdit_ref_server.counters import Counters
-from rdit_ref_server.flow import BURST, LEFT_OUT
+from rdit_ref_server.flow import LEFT_OUT, MAX_BURST
 from rdit_ref_server.server_log import FIELDS, LEVELS, logging_to, stderr_as_records, task_of, tell, thread_of
 
 TOKEN = "the-token.of~this_run"
@@ -96,14 +96,14 @@ def test_as_json_the_core_is_heard_too():
 
 def test_a_flood_of_errors_in_pages_is_a_few_lines_and_one_that_says_so():
     def say():
-        for number in range(BURST + 50):
+        for number in range(MAX_BURST + 50):
             logging.getLogger("rdit").error("failed %d", number, extra={"event": "front_end_failed"})
 
     entries = [json.loads(line) for line in said("json")(say).splitlines()]
     events = [entry["event"] for entry in entries]
-    assert events[: BURST + 1] == ["front_end_failed"] * BURST + ["reports_left_out"]
-    assert len(events) < BURST + 50, "one a second may come through meanwhile"
-    assert entries[BURST]["message"] == LEFT_OUT
+    assert events[: MAX_BURST + 1] == ["front_end_failed"] * MAX_BURST + ["reports_left_out"]
+    assert len(events) < MAX_BURST + 50, "one a second may come through meanwhile"
+    assert entries[MAX_BURST]["message"] == LEFT_OUT
 
 
 @pytest.mark.threat(8)
