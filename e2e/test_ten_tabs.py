@@ -15,7 +15,7 @@ TABS = 10
 RESULTS = "document.getElementById('rdit-outputs').innerHTML"
 
 
-@pytest.mark.takes(60)
+@pytest.mark.takes(120)
 def test_ten_tabs_are_live_during_a_long_run_and_show_the_same_after_it(
     serve: Serve, open_page: Callable[[str], Page], tmp_path: Path
 ) -> None:
@@ -41,10 +41,11 @@ def test_ten_tabs_are_live_during_a_long_run_and_show_the_same_after_it(
     assert [tab.errors() for tab in tabs] == [[]] * TABS
 
 
-def test_an_interrupt_from_the_last_of_ten_tabs_is_heard(serve: Serve, open_page: Callable[[str], Page]) -> None:
+@pytest.mark.takes(60)
+def test_an_interrupt_from_the_seventh_tab_is_heard(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(SCRIPTS / "long_run.py", "--", "/nowhere/at/all")
     first = open_page(server.url)
-    tabs = [first, *(first.new_tab(first.url()) for _ in range(TABS - 1))]
+    tabs = [first, *(first.new_tab(first.url()) for _ in range(6))]
     tabs[-1].wait_for_text("#rdit-outputs", "begun")
     tabs[-1].click("#rdit-interrupt")
     for tab in tabs:
