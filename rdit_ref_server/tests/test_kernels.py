@@ -153,7 +153,7 @@ background = await begin()
         return [ref() for ref in refs if ref() is not None] == []
 
     wait_for(is_gone)
-    assert {one.name for one in set(threading.enumerate()) - threads} == {"rdit-kernel", "rdit-kernels"}
+    assert {one.name for one in set(threading.enumerate()) - threads} == {"rdit-kernel", "rdit-kernels", "rdit-gather"}
     assert some.find(B) is stays.kernel
     # One registry for the process, by ids that are unique in a kernel: two kernels' widgets may be one entry there.
     assert _instances.keys() <= kept
