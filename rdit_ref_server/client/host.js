@@ -11,7 +11,6 @@
  */
 
 import { bindingOf, started, StageError } from "./binding.js";
-import { CHILD_WAIT_MS, connectionOver } from "./connection.js";
 import { messageOf } from "./model.js";
 import { applyStyles, followCss } from "./styles.js";
 
@@ -44,9 +43,8 @@ import { applyStyles, followCss } from "./styles.js";
  * @property {WidgetData} widgetData
  * @property {HTMLElement} el is emptied, and a view that it showed ends; the widget gets an element of its own inside
  * @property {Connection} [connection]
- * @property {any} [websocket] instead of a connection: a WebSocket, also one that is still connecting
  * @property {AbortSignal} [signal] ends the view
- * @property {import("./model.js").Profile} [profile] used when `websocket` is wrapped
+ * @property {import("./model.js").Profile} [profile]
  * @property {(failure: WidgetFailure) => void} [onerror] default: `console.error`
  * @property {number} [childWaitMs] how long `host.getWidget` and `host.getModel` wait for a widget that is not open yet
  * @property {boolean} [scopeCss] a widget's style sheet holds for its own element only, not for the whole page
@@ -93,7 +91,6 @@ function describe(value) {
 
 /** @param {HostContext} context @returns {Host} */
 function createHost({ connection, signal, chain, options }) {
-  const { childWaitMs = CHILD_WAIT_MS } = options;
 
   /** @param {unknown} ref */
   async function find(ref) {
@@ -101,7 +98,7 @@ function createHost({ connection, signal, chain, options }) {
     if (typeof connection.whenOpen !== "function") {
       throw new Error(`Cannot look for ${describe(ref)}: this page's connection has no way to find other widgets`);
     }
-    return connection.whenOpen(widgetId, { timeoutMs: childWaitMs, signal });
+    return connection.whenOpen(widgetId, { timeoutMs: options.childWaitMs, signal });
   }
 
   return {
@@ -280,13 +277,12 @@ const shown = new WeakMap();
  * @returns {Promise<View>} when the widget has rendered, or has failed to
  */
 export async function renderWidget(options) {
-  const { widgetData, el, signal, profile } = options;
+  const { widgetData, el, signal } = options;
   if (!el) throw new TypeError("renderWidget needs an element: el");
   if (!widgetData) throw new TypeError("renderWidget needs widgetData");
-  const given = options.connection ?? options.websocket;
-  if (!given) throw new TypeError("renderWidget needs a connection, or a websocket");
+  if (!options.connection) throw new TypeError("renderWidget needs a connection, or a websocket");
   /** @type {Connection} */
-  const connection = typeof given.sendUpdate === "function" ? given : connectionOver(given, { profile });
+  const connection = options.connection;
   const widgetId = String(widgetData.widget_id);
 
   void shown.get(el)?.();

@@ -7,12 +7,13 @@
  * goes and comes back, as strict mode has it, finds the widget as it was.
  */
 
-import { errorPanel, renderWidget } from "./host.js";
+import { errorPanel } from "./host.js";
 import { messageOf } from "./model.js";
+import { renderWidget } from "./render.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
 /** @typedef {import("./connection.js").WidgetData} WidgetData */
-/** @typedef {import("./host.js").RenderOptions} RenderOptions */
+/** @typedef {import("./render.js").RenderOptions} RenderOptions */
 /** @typedef {import("./host.js").WidgetFailure} WidgetFailure */
 
 /**

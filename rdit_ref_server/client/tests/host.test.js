@@ -3,7 +3,7 @@ import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { connectionOver } from "../connection.js";
-import { renderWidget } from "../host.js";
+import { renderWidget } from "../render.js";
 import { acquireCss } from "../styles.js";
 import { captureConsole, fakeNetwork, settle } from "./fakes.js";
 import { LOG, makeWorld, probe } from "./world.js";

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { CHILD_WAIT_MS, connect, connectionOver } from "../connection.js";
-import { renderWidget } from "../host.js";
+import { renderWidget } from "../render.js";
 import { WidgetModel } from "../model.js";
 import { createWidgetRenderer } from "../widget_renderer.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";

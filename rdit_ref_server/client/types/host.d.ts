@@ -45,16 +45,9 @@ export type RenderOptions = {
     el: HTMLElement;
     connection?: Connection;
     /**
-     * instead of a connection: a WebSocket, also one that is still connecting
-     */
-    websocket?: any;
-    /**
      * ends the view
      */
     signal?: AbortSignal;
-    /**
-     * used when `websocket` is wrapped
-     */
     profile?: import("./model.js").Profile;
     /**
      * default: `console.error`
