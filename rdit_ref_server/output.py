@@ -93,7 +93,7 @@ class Output:
             fields |= {"data": _without_reference(data), "metadata": metadata}
         else:
             self._owners.show(widget_id, owner)
-            fields["widget_id"] = widget_id
+            fields |= {"widget_id": widget_id, "class_name": self._class_of(widget_id)}
         self.add(kind, owner, **fields)
 
     def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -162,6 +162,10 @@ class Output:
                 self._displayed.setdefault(fields["display_id"], {}).setdefault(owner, 0)
             self._add(kind, owner, fields)
         self._send_outgoing()
+
+    def _class_of(self, widget_id: str) -> str:
+        widget = self._manager.widgets.get(widget_id)
+        return "" if widget is None else type(widget).__name__  # it has just been closed
 
     def _displayable(self, data: dict[str, Any]) -> str | None:
         """The id of the widget that a bundle refers to, if pages can show it."""

@@ -12,6 +12,7 @@
 
 import { bindingOf, started, StageError } from "./binding.js";
 import { messageOf } from "./model.js";
+import { nameOf } from "./names.js";
 import { applyStyles, followCss } from "./styles.js";
 
 /** @typedef {import("./binding.js").Binding} Binding */
@@ -25,6 +26,7 @@ import { applyStyles, followCss } from "./styles.js";
 /**
  * @typedef {object} WidgetFailure
  * @property {string} widgetId
+ * @property {string} name what it is called where people read of it: `Counter 3.0`
  * @property {Stage} stage
  * @property {string} message
  * @property {unknown} error
@@ -168,9 +170,10 @@ async function renderChild({ current, el, parent, context }) {
       // Nobody awaits it any more: it is told where it is seen.
       if (mine.signal.aborted) return;
       const { stage, cause } = error instanceof StageError ? error : new StageError("render", error);
-      const failure = { widgetId: model.widgetId, stage, message: messageOf(cause), error: cause };
+      const name = nameOf(model.widgetId, model, connection.widgetData(model.widgetId));
+      const failure = { widgetId: model.widgetId, name, stage, message: messageOf(cause), error: cause };
       el.append(errorPanel(el.ownerDocument, failure));
-      console.error(`[rdit] widget ${model.widgetId} failed (${stage})`, cause);
+      console.error(`[rdit] ${name} failed (${stage})`, cause);
       connection.reportFailure?.(model.widgetId, stage, cause);
     }
   }
@@ -311,13 +314,14 @@ export async function renderWidget(options) {
 
   /** @param {typeof mount} into @param {Stage} stage @param {unknown} error */
   function fail(into, stage, error) {
-    const failure = { widgetId, stage, message: messageOf(error), error };
+    const name = nameOf(widgetId, into.model, widgetData);
+    const failure = { widgetId, name, stage, message: messageOf(error), error };
     into.failure = failure;
     into.frame.replaceChildren(errorPanel(el.ownerDocument, failure));
     // What has no view yet has nobody else to take it away.
     if (!into.view) over.addEventListener("abort", () => into.frame.remove(), { once: true });
     if (options.onerror) options.onerror(failure);
-    else console.error(`[rdit] widget ${widgetId} failed (${stage})`, error);
+    else console.error(`[rdit] ${name} failed (${stage})`, error);
     connection.reportFailure?.(widgetId, stage, error);
   }
 
@@ -391,14 +395,15 @@ export async function renderWidget(options) {
 }
 
 /** @param {Document} document @param {WidgetFailure} failure */
-export function errorPanel(document, { widgetId, stage, message, error }) {
+export function errorPanel(document, { name, stage, message, error }) {
   const panel = document.createElement("section");
   panel.className = "rdit-error";
   panel.setAttribute("role", "alert");
+  panel.setAttribute("aria-label", `${name} failed (${stage})`);
   panel.setAttribute("data-stage", stage);
   const title = document.createElement("p");
   title.className = "rdit-error-title";
-  title.textContent = `Widget ${widgetId} failed (${stage})`;
+  title.textContent = `${name} failed (${stage})`;
   const text = document.createElement("p");
   text.className = "rdit-error-message";
   text.textContent = message;

@@ -67,7 +67,7 @@ export function createResults({ window, connection, onsettled, importModule }) {
       signal,
       importModule,
       onerror(failure) {
-        console.error(`[rdit] widget ${failure.widgetId} failed (${failure.stage})`, failure.error);
+        console.error(`[rdit] ${failure.name} failed (${failure.stage})`, failure.error);
         recordError(failure.stage, failure.error);
       },
     })

@@ -770,6 +770,7 @@ describe("the files", () => {
     const forOthers = [
       "index.js",
       "react.js",
+      "render.js",
       "static.js",
       "static_boot.js",
       "static_page.js",

@@ -391,7 +391,7 @@ for (const [version, packages] of VERSIONS) {
       const bad = dataOf("export default { render() { throw new Error('boom') } }");
       await render(widget({ widgetData: bad, websocket }));
       await until(() => lines.error.length > 0);
-      assert.match(lines.error[0], /widget w1 failed \(render\).*boom/);
+      assert.match(lines.error[0], /Widget w1 failed \(render\).*boom/);
       const onError = () => {
         throw new Error("mine");
       };
