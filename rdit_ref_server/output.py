@@ -20,6 +20,7 @@ import msgspec
 from rdit_core import WidgetManager
 
 from .esm import ModuleStore
+from .formulas import formulas_of
 from .log import Event, EventLog, Kind
 from .owners import Owners
 from .shell import clean_text
@@ -90,7 +91,7 @@ class Output:
         kind: Kind = "display" if widget_id is None else "widget"
         fields: dict[str, Any] = {} if display_id is None else {"display_id": display_id}
         if widget_id is None:
-            fields |= {"data": _without_reference(data), "metadata": metadata}
+            fields |= _bundle(data, metadata)
         else:
             self._owners.show(widget_id, owner)
             fields |= {"widget_id": widget_id, "class_name": self._class_of(widget_id)}
@@ -104,7 +105,7 @@ class Output:
             self.show(data, metadata, display_id)
             return
         flush_streams()
-        fields = {"display_id": display_id, "data": _without_reference(data), "metadata": metadata}
+        fields = {"display_id": display_id, **_bundle(data, metadata)}
         with self._lock:
             for owner, last_id in list(self._displayed.get(display_id, {}).items()):
 
@@ -269,6 +270,12 @@ class Output:
                     self._manager.send_output(event.id, self.encode(event, esm_text=False)[1])
             finally:
                 self._drain.release()
+
+
+def _bundle(data: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
+    """What an event has of a MIME bundle."""
+    formulas = formulas_of(data)
+    return {"data": _without_reference(data), "metadata": metadata, **({"formulas": formulas} if formulas else {})}
 
 
 def _without_reference(data: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@
  * run.
  */
 
+import { latexElement } from "./formulas.js";
 import { markdownElement } from "./markdown.js";
 import { stripAnsi } from "./terminal.js";
 
@@ -27,9 +28,10 @@ const MIME_PREFERENCE = [
  * @param {Document} document
  * @param {Record<string, any>} data
  * @param {Record<string, any>} metadata
+ * @param {import("./formulas.js").Formulas} [formulas]
  * @returns {HTMLElement | null}
  */
-export function mimeElement(document, data, metadata) {
+export function mimeElement(document, data, metadata, formulas = {}) {
   const mime = MIME_PREFERENCE.find((each) => Object.hasOwn(data, each));
   if (mime === undefined) return null;
   const value = data[mime];
@@ -54,7 +56,9 @@ export function mimeElement(document, data, metadata) {
     }
     return image;
   }
-  if (mime === "text/markdown") return markdownElement(document, stripAnsi(String(text)));
+  if (mime === "text/markdown") return markdownElement(document, stripAnsi(String(text)), formulas);
+  const latex = mime === "text/latex" ? latexElement(document, String(text), formulas) : null;
+  if (latex) return latex;
   const pre = document.createElement("pre");
   pre.className = "rdit-text";
   pre.setAttribute("data-mime", mime);

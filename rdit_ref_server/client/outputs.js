@@ -21,6 +21,7 @@ import { createStream, stripAnsi } from "./terminal.js";
  * @property {any} [text]
  * @property {any} [data]
  * @property {any} [metadata]
+ * @property {any} [formulas] of a display or an update: see `formulas.js`
  * @property {any} [display_id] of a display, a widget or an update: what an update finds it by
  * @property {any} [wait] of a clear: whether to wait for what the statement shows next
  * @property {any} [ename]
@@ -169,9 +170,12 @@ export function createOutputs({ root, onWidget }) {
   }
 
   /** @param {ExecutionEvent} event */
-  function showDisplay({ statement, data, metadata, display_id: displayId }) {
-    const el = mimeElement(document, data ?? {}, metadata ?? {});
-    if (el) append(statement, el, displayId);
+  const representation = ({ data, metadata, formulas }) => mimeElement(document, data ?? {}, metadata ?? {}, formulas);
+
+  /** @param {ExecutionEvent} event */
+  function showDisplay(event) {
+    const el = representation(event);
+    if (el) append(event.statement, el, event.display_id);
   }
 
   /** @param {ExecutionEvent} event */
@@ -181,7 +185,7 @@ export function createOutputs({ root, onWidget }) {
     const shown = (displays.get(key) ?? []).filter((el) => el.isConnected);
     if (shown.length === 0) return showDisplay(event);
     const fresh = shown.map((el) => {
-      const next = mimeElement(document, event.data ?? {}, event.metadata ?? {}) ?? element("div", "rdit-html");
+      const next = representation(event) ?? element("div", "rdit-html");
       el.replaceWith(next);
       return next;
     });
