@@ -20,10 +20,8 @@ def test_each_broken_widget_shows_a_readable_error_and_its_neighbours_work(
     panels = page.texts("[data-widget-id] [role=alert]")
     assert len(panels) == 3, panels
     assert [panel.partition(" failed (")[0] for panel in panels] == NAMES
-    labels = (
-        "Array.from(document.querySelectorAll('[role=alert][aria-label]'), (each) => each.getAttribute('aria-label'))"
-    )
-    assert [label.partition(" failed (")[0] for label in page.evaluate(labels)] == NAMES
+    for name in NAMES:
+        assert page.count(f"[role=alert][aria-label^='{name} failed (']") == 1
     assert any("the render hook gave up" in panel for panel in panels), panels
     for label, value in (("before", "10"), ("after", "20")):
         page.fill(f".field-{label}", value)

@@ -1,8 +1,8 @@
 """LaTeX formulas as MathML, which browsers show by themselves.
 
-A page gets no markup: each formula is a tree of lists, `[element, attributes, ...children]`, of which it makes elements by
-an allowlist of its own (`client/formulas.js`). The converter (`latex2mathml`) knows no escaping and takes commands that set
-`href` and `style`, so nothing of what it gives is used but names, a few attributes and text.
+A page gets no markup: each formula is a tree of lists, `[element, attributes, ...children]`, of which it makes elements
+by an allowlist of its own (`client/formulas.js`). The converter (`latex2mathml`) knows no escaping and takes commands
+that set `href` and `style`, so nothing of what it gives is used but names, a few attributes and text.
 
 What cannot be converted has no tree, and a page shows its source: a command that the converter does not know, which it
 would print as its name, an alignment that it does not understand, and what is too long or too deep.
@@ -30,7 +30,7 @@ _MAX_DEPTH: Final = 100
 """Elements inside of each other; a formula that is deeper is shown as its source."""
 
 _DISPLAYED: Final = r"\$\$(?:[^$\\]|\\.)+\$\$"
-# As in pandoc: what stands between dollars begins and ends with a letter, and no digit follows. Two prices are no formula.
+# As in pandoc: no space stands inside of the dollars, and no digit behind them. Two prices are no formula.
 _INLINE: Final = r"\$(?=[^\s$])(?:[^$\\\n]|\\.|\n(?!\s*\n))*?(?<=[^\s\\])\$(?!\d)"
 _MARKDOWN: Final = re.compile(rf"(?s:(?=({_DISPLAYED}|{_INLINE})))")
 # What begins again before it ends is none: so no text is read to its end at each beginning.
@@ -61,8 +61,8 @@ _ATTRIBUTES: Final = frozenset(
 
 
 def formulas_of(data: Mapping[str, Any]) -> dict[str, Tree]:
-    """Give the formulas of a MIME bundle, by their source with its delimiters, each space a single one. In Markdown some
-    may be none (in code, say): a page takes those that it finds.
+    """Give the formulas of a MIME bundle, by their source with its delimiters, each space a single one. In Markdown
+    some may be none (in code, say): a page takes those that it finds.
     """
     found: dict[str, Tree] = {}
     if "text/html" in data:
@@ -103,7 +103,7 @@ def _tree_of(source: str) -> Tree | None:
 
     try:
         root = convert_to_element(body, display="block" if is_displayed else "inline")
-        name, attributes, *children = _tree(root, 0)
+        name, _, *children = _tree(root, 0)
     except Exception:  # of whatever kind it is: the text is the user's, and may be anything
         return None
     return [name, {"display": "block" if is_block else "inline"}, *children]

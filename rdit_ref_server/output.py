@@ -11,6 +11,7 @@ logged, until the kernel has let go of it.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -60,6 +61,8 @@ class Output:
         """Guards what follows, and keeps the log and `_outgoing` in one order."""
         self._outgoing: deque[Event] = deque()
         self._resets_waiting = 0
+        self._run_began_s: float | None = None
+        """When the first statement of a run that goes on began, by the monotonic clock."""
         self._changed: list[str] = []
         """Names of the files because of which a reset waits."""
         self._displayed: dict[str, dict[int | None, int]] = {}
@@ -159,6 +162,10 @@ class Output:
         with self._lock:
             if owner in self._clearing and kind in _SHOWN:
                 self._clear(owner, wait=True)
+            if kind == "statement" and self._run_began_s is None:
+                self._run_began_s = time.monotonic()
+            elif kind == "done":
+                self._run_began_s = None
             if "display_id" in fields:
                 self._displayed.setdefault(fields["display_id"], {}).setdefault(owner, 0)
             self._add(kind, owner, fields)
@@ -230,6 +237,7 @@ class Output:
         self._displayed.clear()
         self._clearing.clear()
         self._cleared.clear()
+        self._run_began_s = None
         event = self._log.begin_again(**({"changed": changed} if changed else {}))
         self._modules.begin_again()
         if is_output:
@@ -247,6 +255,10 @@ class Output:
             esm_text: whether the description of a widget has its module's text besides `esm_url`.
         """
         body = event.as_dict()
+        began_s = self._run_began_s
+        if event.kind == "statement" and began_s is not None:
+            # For how long the run has gone on when this is sent, perhaps to a page that comes late.
+            body["elapsed_s"] = round(time.monotonic() - began_s, 1)
         if event.kind == "widget":
             try:
                 serialized = self._manager.encode_serialized(event.fields["widget_id"])

@@ -17,6 +17,8 @@ import { createStream, stripAnsi } from "./terminal.js";
  * @property {any} [source]
  * @property {any} [lineno]
  * @property {any} [end_lineno]
+ * @property {any} [total] of a statement: how many there are
+ * @property {any} [elapsed_s] of a statement: for how long its run has gone on when this is sent
  * @property {any} [name]
  * @property {any} [text]
  * @property {any} [data]

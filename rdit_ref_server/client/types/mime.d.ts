@@ -11,6 +11,7 @@
  * @param {Document} document
  * @param {Record<string, any>} data
  * @param {Record<string, any>} metadata
+ * @param {import("./formulas.js").Formulas} [formulas]
  * @returns {HTMLElement | null}
  */
-export declare function mimeElement(document: Document, data: Record<string, any>, metadata: Record<string, any>): HTMLElement | null;
+export declare function mimeElement(document: Document, data: Record<string, any>, metadata: Record<string, any>, formulas?: import("./formulas.js").Formulas): HTMLElement | null;

@@ -10,10 +10,22 @@ export type ExecutionEvent = {
     source?: any;
     lineno?: any;
     end_lineno?: any;
+    /**
+     * of a statement: how many there are
+     */
+    total?: any;
+    /**
+     * of a statement: for how long its run has gone on when this is sent
+     */
+    elapsed_s?: any;
     name?: any;
     text?: any;
     data?: any;
     metadata?: any;
+    /**
+     * of a display or an update: see `formulas.js`
+     */
+    formulas?: any;
     /**
      * of a display, a widget or an update: what an update finds it by
      */
@@ -40,10 +52,13 @@ export type ExecutionEvent = {
  * @property {any} [source]
  * @property {any} [lineno]
  * @property {any} [end_lineno]
+ * @property {any} [total] of a statement: how many there are
+ * @property {any} [elapsed_s] of a statement: for how long its run has gone on when this is sent
  * @property {any} [name]
  * @property {any} [text]
  * @property {any} [data]
  * @property {any} [metadata]
+ * @property {any} [formulas] of a display or an update: see `formulas.js`
  * @property {any} [display_id] of a display, a widget or an update: what an update finds it by
  * @property {any} [wait] of a clear: whether to wait for what the statement shows next
  * @property {any} [ename]
