@@ -75,6 +75,7 @@ def test_what_cannot_be_converted_has_no_tree(source):
     assert latex(source) == {}
 
 
+@pytest.mark.threat(22)
 @pytest.mark.parametrize(
     "source",
     [r"$\text{<b onclick=x()>&amp;</b>}$", r"$\href{javascript:x()}{y}$", r"$\style{color:red}{\class{a}{y}}$"],

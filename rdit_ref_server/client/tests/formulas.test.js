@@ -22,7 +22,7 @@ test("a formula becomes MathML, with its source for those who cannot see it or c
   assert.equal(math?.namespaceURI, "http://www.w3.org/1998/Math/MathML");
 });
 
-test("nothing but elements and attributes of MathML and text comes out of a tree", () => {
+test("nothing but elements and attributes of MathML and text comes out of a tree [threat 22]", () => {
   const hostile = ["mi", { href: "javascript:x()", onclick: "x()", style: "color: red", class: "a", mathcolor: "red" }, "<b>"];
   const math = formulaElement(document, "$x$", { "$x$": /** @type {any} */ (["math", { onload: "x()" }, hostile]) });
   assert.equal(math?.querySelector("mi")?.outerHTML, '<mi mathcolor="red">&lt;b&gt;</mi>');
