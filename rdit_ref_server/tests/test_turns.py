@@ -45,7 +45,7 @@ def test_nothing_is_kept_of_streams_that_have_ended():
 def test_a_stream_whose_turn_is_over_gives_what_there_is_and_ends_and_the_next_goes_on(running):
     running.serve()
     running.start("import threading\ngo = threading.Event()\nprint('waiting')\ngo.wait();\nprint('on')\n")
-    running.wait_for(lambda: running.text() == "waiting\n")
+    running.wait_for(lambda: [event["statement"] for event in running.events()][-1:] == [4])
     turns, begun = [], asyncio.Event()
 
     def take_turn(on_over):
