@@ -25,6 +25,7 @@ from starlette.types import ASGIApp
 from rdit_core import Limits
 
 from .addresses import CannotListen, address_of, dialled, is_wildcard, listen, own_names, split_url
+from .allocator import give_back_memory
 from .app import create_app
 from .ending import CLOSE_S, GRACE_S, INTERRUPTED, SCRIPT_LEFT, leave_after, say_farewell, wait_for_none
 from .interrupts import ONE_SIGNAL_S
@@ -63,6 +64,7 @@ def serve(argv: Sequence[str]) -> int:
 
 
 def _serve(options: argparse.Namespace, listener: socket.socket) -> int:
+    give_back_memory()
     limits = Limits(max_connections=options.max_connections)
     port = listener.getsockname()[1]
     public_origin, prefix = (None, "") if options.public_url is None else split_url(options.public_url)
