@@ -20,7 +20,8 @@ from .errors import AccessRefused, LimitReached, UnknownWidget, WriteRefused
 from .events import Connected, Disconnected, FrontEndFailed, ObserverFailed, OutputDropped, WriteWasRefused
 from .limits import Limits
 from .messages import Op, Output, Reject, Report, WidgetUpdate
-from .server import CLOSE_CODES, PendingBatch, ServerConnection
+from .server import CLOSE_CODES, ServerConnection
+from .server_batches import PendingBatch
 from .session import Session
 from .store import ESM, AnyConnection, Store
 from .subscriptions import Subscriptions

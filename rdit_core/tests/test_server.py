@@ -934,7 +934,7 @@ def test_a_page_that_does_not_acknowledge_gets_a_few_frames_and_then_one_with_th
     for value in range(1, 10):
         counter.value = value
         peer.read()
-    frames = peer.connection._frame
+    frames = peer.connection._sync._frame
     assert frames == 1 + 4
     peer.say("sync_ack", frame=frames - 3)
     [sync] = peer.read()
@@ -959,7 +959,7 @@ def test_a_batch_may_acknowledge_too(peer, counter, seq):
     for value in range(1, 10):
         counter.value = value
         peer.read()
-    peer.say("batch", seq=seq, ops=[], sync_ack=peer.connection._frame)
+    peer.say("batch", seq=seq, ops=[], sync_ack=peer.connection._sync._frame)
     assert changes(peer.read()) == [("value", 9)]
 
 

@@ -76,6 +76,8 @@ def _bug(name: str, sentence: str, expected: str, *edits: tuple[str, str, str]) 
 
 
 _SERVER = "server:ServerConnection."
+_DEBT = "server_debt:ServerDebt."
+_SYNC = "server_sync:ServerSync."
 
 _ALL = (
     _bug(
@@ -133,7 +135,7 @@ _ALL = (
         "sends_on_change_only",
         "A batch that changed nothing is never acknowledged.",
         "I2",
-        (f"{_SERVER}_is_due", "or self._ack_due\n        or self._sent_ack != session.ack", ""),
+        (f"{_SYNC}is_due", "or self.is_ack_due\n        or self._sent_ack != session.ack", ""),
     ),
     _bug(
         "seq_before_send",
@@ -220,7 +222,7 @@ _ALL = (
         "rejects_not_sent",
         "A refused edit is acknowledged and nobody says that it was refused.",
         "I3",
-        (f"{_SERVER}_cut_last", "rejects.append(reject)", "pass"),
+        (f"{_SYNC}_cut_last", "rejects.append(reject)", "pass"),
     ),
     _bug(
         "no_tombstones",
@@ -232,16 +234,16 @@ _ALL = (
         "no_credit",
         "The server sends without being acknowledged.",
         "I10",
-        (f"{_SERVER}_has_credit", "return not self._unacked or (", "return True or ("),
+        (f"{_SYNC}has_credit", "return not self.unacked or (", "return True or ("),
     ),
     _bug(
         "credit_leak",
         "An acknowledgement gives back all credit but one frame's.",
         "I2",
         (
-            f"{_SERVER}_take_sync_ack",
-            "self._unacked[0].frame <= frame",
-            "self._unacked[0].frame < frame",
+            f"{_SYNC}take_ack",
+            "self.unacked[0].frame <= frame",
+            "self.unacked[0].frame < frame",
         ),
     ),
     _bug(
@@ -261,7 +263,7 @@ _ALL = (
         "loss_not_announced",
         "Messages that had to go are gone without a word.",
         "I12",
-        (f"{_SERVER}_cut_last", "lost_n = session.lost_n if session.lost_n > self._sent_n else 0", "lost_n = 0"),
+        (f"{_SYNC}_cut_last", "lost_n = session.lost_n if session.lost_n > self._sent_n else 0", "lost_n = 0"),
     ),
     _bug(
         "gap_not_reported",
@@ -273,7 +275,7 @@ _ALL = (
         "snapshot_without_live",
         "A snapshot does not say what there is no more.",
         "I1 I2 I9",
-        (f"{_SERVER}_owe_snapshot", "self._live_due = True", "pass"),
+        (f"{_DEBT}owe_snapshot", "self.is_live_due = True", "pass"),
     ),
     _bug(
         "parts_shown_at_once",
@@ -291,7 +293,7 @@ _ALL = (
         "unsubscribed_still_sent",
         "A page that asks for fewer widgets still gets all.",
         "I11",
-        (f"{_SERVER}_resubscribe", "self.forget(widget_id)", "pass"),
+        (f"{_DEBT}resubscribe", "self.forget(widget_id)", "pass"),
     ),
     _bug(
         "no_write_policy",
@@ -373,13 +375,13 @@ _ALL = (
         "moment_is_now",
         "A page that was told of a moment that is past comes back as if it knew what is present.",
         "I1 I8 I9",
-        (f"{_SERVER}_cut", "rev = moment.rev if moment is not None else", "rev ="),
+        (f"{_SYNC}cut", "rev = moment.rev if moment is not None else", "rev ="),
     ),
     _bug(
         "moment_acknowledges",
         "A moment that is past acknowledges what was done after it.",
         "I9",
-        (f"{_SERVER}_cut", "self._sent_ack,", "session.ack,"),
+        (f"{_SYNC}cut", "self._sent_ack,", "session.ack,"),
     ),
 )
 
