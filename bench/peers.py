@@ -84,6 +84,7 @@ class SessionPeer:
                 message = msgspec.json.decode(_json_of(frame))
                 insts.update((opened["widget_id"], opened["inst"]) for opened in message.get("open", ()))
                 if message["type"] == "sync":
+                    self._seq = message["ack"]
                     self._taken += 1
                     self.acknowledge()
         self._insts = insts

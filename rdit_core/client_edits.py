@@ -127,9 +127,9 @@ class ClientEdits:
         """The transport is gone."""
         self._resend = False
 
-    def restart_count(self) -> None:
-        """A session of the server's begins: it counts from 1."""
-        self._seq = 0
+    def count_from(self, ack: int) -> None:
+        """A session of the server's begins, with its own numbers: the next batch follows this one."""
+        self._seq = ack
 
     def _cut(self, max_inflight: int) -> Iterator[str | bytes]:
         """Move the front of the queue into batches, as long as fewer than that are under way."""

@@ -425,7 +425,7 @@ class ServerConnection:
                 self._fail("bad_protocol", "Expected hello as the first message", now_s)
                 return True
             has_credit = batch.sync_ack is not None and self._sync.take_ack(session, batch.sync_ack)
-            if batch.seq <= session.received_seq:
+            if session.seq_before_first < batch.seq <= session.received_seq:
                 self._sync.is_ack_due = True
                 return True
             if batch.seq != session.received_seq + 1:

@@ -141,9 +141,9 @@ THREATS: Final = (
         27,
         "session",
         "Playing recorded frames again.",
-        "On their own session they count once, by number. Another session counts from one, so that what was recorded "
-        "in the middle of one ends the connection (4006). A frame is not tied to its session beyond that: who may open "
-        "one may write what the frames of its beginning say, and needs no recording for it.",
+        "On their own session they count once, by number. The numbers of another session are others, from the first "
+        "batch on, for the server draws where they begin: a recorded batch ends the connection there (4006) and does "
+        "nothing. Who may open a session may write in it, of course, and needs no recording for that.",
     ),
     Threat(
         28,

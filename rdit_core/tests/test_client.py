@@ -405,6 +405,30 @@ def test_a_page_that_leaves_before_it_is_live_says_goodbye_all_the_same():
 # Edits.
 
 
+@pytest.mark.threat(27)
+@pytest.mark.parametrize("epoch", ["e", "another"])
+def test_the_numbers_of_a_sessions_batches_follow_the_one_in_its_welcome(epoch):
+    server = Server(connect=False)
+    server.connect(ack=70)
+    server.open(ack=70)
+    server.edit(value=1)
+    assert [one.seq for one in server.batches()] == [71]
+    server.lose()
+    # The same session goes on where it was, whatever its welcome says was done.
+    server.connect(resumed=True, ack=70)
+    server.sync(ack=70)
+    assert [one.seq for one in server.batches()] == [71]
+    server.lose()
+    # Another one has numbers of its own, lower ones perhaps: all that waits gets them.
+    server.edit(label="later")
+    server.connect(ack=20, session="t", epoch=epoch)
+    server.open(server.opening(inst=9), ack=20, rev=9)
+    [batch] = server.batches()
+    assert (batch.seq, [op.property for op in batch.ops]) == (21, ["value", "label"])
+    server.sync(ack=21, rev=9)
+    assert server.client.is_idle
+
+
 @pytest.mark.afm(53)
 def test_the_first_edit_leaves_at_once_and_later_ones_merge_while_two_batches_are_out(server):
     for value in range(1, 10):
@@ -1223,10 +1247,11 @@ def test_what_was_not_acknowledged_is_sent_again_unchanged_and_the_queue_after_i
     page.lose()
     page.back()
     assert seen == [1, 2, 3]
-    assert [(one.seq, one.ops[0].value, one.ops[0].if_rev) for one in page.batches()[2:]] == [
-        (1, 1, None),
-        (2, 2, None),
-        (3, 3, None),
+    first, second, *again = page.batches()
+    assert [(one.seq, one.ops[0].value, one.ops[0].if_rev) for one in again] == [
+        (first.seq, 1, None),
+        (second.seq, 2, None),
+        (second.seq + 1, 3, None),
     ]
     assert page.codes() == []
 

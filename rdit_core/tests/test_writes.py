@@ -511,7 +511,7 @@ def test_an_interrupt_in_a_type_of_a_group_changes_nothing_and_comes_through(man
 def test_binary_comes_as_the_widget_knows_it_and_odd_numbers_as_they_are(manager, peer, counter):
     value = encode({"raw": b"\x00\x01", "odd": [float("nan"), float("-inf")]})
     op = SetOp("w", peer.inst(), "data", msgspec.Raw(value.json))
-    peer.raw(encode_frame(Batch(1, [op]), [(("ops", 0, "value"), value)]))
+    peer.raw(encode_frame(Batch(peer.seq_before_first + 1, [op]), [(("ops", 0, "value"), value)]))
     manager.apply_pending()
     assert isinstance(counter.data["raw"], memoryview)
     [(_, told)] = changes(peer.syncs())
@@ -559,7 +559,7 @@ def test_a_message_reaches_the_handlers_with_its_buffers(manager, peer):
     manager.register("l", Listening())
     peer.syncs()
     frame = encode_frame(
-        Batch(1, [MsgOp("l", peer.inst("l"), {"a": 1}, [None])]),
+        Batch(peer.seq_before_first + 1, [MsgOp("l", peer.inst("l"), {"a": 1}, [None])]),
         [(("ops", 0, "buffers", 0), EncodedValue(b"null", buffers=(((), b"abc"),)))],
     )
     peer.raw(frame)

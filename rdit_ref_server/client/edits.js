@@ -198,9 +198,9 @@ export function createEdits({ limits, room, faultOf, shown }) {
     ended() {
       isResending = false;
     },
-    /** A session of the server's begins: it counts from 1. */
-    restartCount() {
-      seq = 0;
+    /** A session of the server's begins, with its own numbers: the next batch follows this one. @param {number} ack */
+    countFrom(ack) {
+      seq = ack;
     },
 
     /** @param {number} of @param {number} index @returns {Op | undefined} */

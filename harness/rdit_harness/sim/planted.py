@@ -102,11 +102,21 @@ _ALL = (
         "no_dedupe",
         "A batch that comes again is applied again.",
         "I4 I5 I14",
-        (f"{_SERVER}_take_batch", "if batch.seq <= session.received_seq:", "if False:"),
+        (f"{_SERVER}_take_batch", "if session.seq_before_first < batch.seq <= session.received_seq:", "if False:"),
         (
             f"{_SERVER}_take_batch",
             "if batch.seq != session.received_seq + 1:",
             "if batch.seq > session.received_seq + 1:",
+        ),
+    ),
+    _bug(
+        "same_numbers",
+        "The batches of every session have the same numbers: what was recorded of one counts on another.",
+        "I4 I5 I14",
+        (
+            "session:seq_before_first",
+            'return int.from_bytes(blake2b(session_id.encode(), digest_size=_SEQ_BYTES).digest(), "big")',
+            "return 0",
         ),
     ),
     _bug(

@@ -483,6 +483,32 @@ describe("a connection that is lost", () => {
     assert.deepEqual([model.signal.aborted, world.codes, world.session.isIdle], [true, ["dropped"], true]);
   });
 
+  test("a session's numbers follow the one in its welcome, and all that waits gets those of the next session", () => {
+    for (const epoch of ["e1", "e2"]) {
+      const world = makeWorld();
+      world.session.start(0);
+      world.open();
+      world.say({ ...WELCOME, ack: 70 });
+      world.sync({ ack: 70, open: [widget("w", { n: 0, m: 0 })], live: [["w", 40]] });
+      world.set("w", "n", 1);
+      assert.deepEqual(world.frames().map(({ seq }) => seq), [71]);
+      world.lose();
+      world.open();
+      world.say({ ...WELCOME, resumed: true, ack: 70 });
+      world.sync({ ack: 70 });
+      assert.deepEqual(world.frames().map(({ seq }) => seq), [71]);
+      world.lose();
+      world.set("w", "m", 2);
+      world.open();
+      world.say({ ...WELCOME, epoch, session: "s2", ack: 20 });
+      world.sync({ ack: 20, open: [widget("w", { n: 0, m: 0 })], live: [["w", 40]] });
+      const [batch, ...others] = world.frames();
+      assert.deepEqual([batch.seq, edits(batch), others], [21, [["w", "n", 1], ["w", "m", 2]], []]);
+      world.ack(21, [["w", "n", 1]]);
+      assert.ok(world.session.isIdle);
+    }
+  });
+
   test("credentials count only once the first sync was applied", () => {
     const world = makeWorld();
     world.session.start(0);
