@@ -177,10 +177,14 @@ class Connections:
             self._store.emit(ObserverFailed(widget_id, name, failed))
         return None if isinstance(failed, Exception) else failed
 
-    def apply_batch(self, session: Session, seq: int, ops: Sequence[Op]) -> tuple[list[Reject], BaseException | None]:
-        """Run one batch. Returns the verdicts that are not plain success, and what interrupted an observer."""
+    def apply_batch(
+        self, session: Session, seq: int, ops: Sequence[Op], seen_rev: int
+    ) -> tuple[list[Reject], BaseException | None]:
+        """Run one batch, of a page that had seen this revision. Returns the verdicts that are not plain success, and what
+        interrupted an observer.
+        """
         self._store.owe()
-        return self._writes.run_batch(session, seq, ops)
+        return self._writes.run_batch(session, seq, ops, seen_rev)
 
     def joined(self, connection: ServerConnection, session: Session, *, came_back: bool, resumed: bool) -> None:
         """A peer of `rdit/1` said hello and is let in."""

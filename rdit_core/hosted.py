@@ -167,6 +167,10 @@ class HostedWidget:
         """The properties that pages may write."""
         return [name for name in self.slots if self.refusal(name) is None]
 
+    def compared(self) -> list[str]:
+        """Those of them that a page writes only as it last saw them."""
+        return [name for name in self.writable() if self._policy.compares(name)] if self._policy.if_unchanged else []
+
     def read(self, name: str) -> Any:
         """The property's present value in serialized form. May run the trait's `to_json` (user code)."""
         if self.described is not None:

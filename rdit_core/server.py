@@ -413,6 +413,7 @@ class ServerConnection:
         )
         if is_resumed and is_same and resume is not None and resume.rev >= session.subscribed_rev:
             self._debt.owe_delta(session, resume.rev)
+            session.seen_rev = resume.rev
         else:
             self._debt.owe_snapshot(session)
         self._sync.is_ack_due = True
@@ -440,7 +441,8 @@ class ServerConnection:
             self._events.append(BatchReceived(batch.seq, len(batch.ops)))
             if self._waiting_batches > 1:
                 self._check_flood(now_s)
-        self._core.enqueue(PendingBatch(self._core, session, self, batch, size_bytes, self._limits.max_ops))
+            pending = PendingBatch(self._core, session, self, batch, size_bytes, self._limits.max_ops, session.seen_rev)
+        self._core.enqueue(pending)
         return has_credit
 
     def _check_flood(self, now_s: float) -> None:

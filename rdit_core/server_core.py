@@ -50,8 +50,12 @@ class WidgetCore(Protocol):
     def enqueue(self, pending: PendingBatch) -> None:
         """Keep a batch until `apply_pending`."""
 
-    def apply_batch(self, session: Session, seq: int, ops: Sequence[Op]) -> tuple[list[Reject], BaseException | None]:
-        """Run one batch. Returns the verdicts that are not plain success, and what interrupted an observer."""
+    def apply_batch(
+        self, session: Session, seq: int, ops: Sequence[Op], seen_rev: int
+    ) -> tuple[list[Reject], BaseException | None]:
+        """Run one batch, of a page that had seen this revision. Returns the verdicts that are not plain success, and what
+        interrupted an observer.
+        """
 
     def pay_owed(self) -> None:
         """Wake what was held back while a batch is applied."""

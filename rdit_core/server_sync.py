@@ -58,6 +58,8 @@ class _Sent(msgspec.Struct, frozen=True, gc=False):
     size_bytes: int
     reject_number: int
     n: int
+    rev: int
+    """Up to which the client has seen all when it has applied it; 0 for a part, which it only keeps."""
 
 
 class ServerSync:
@@ -83,6 +85,7 @@ class ServerSync:
         last = self.unacked[0]
         while self.unacked and self.unacked[0].frame <= frame:
             last = self.unacked.popleft()
+            session.seen_rev = max(session.seen_rev, last.rev)
             self._unacked_bytes -= last.size_bytes
         session.arrived(last.reject_number, last.n)
         return self.is_due(session)  # There is credit for it now.
@@ -165,7 +168,7 @@ class ServerSync:
                 outbox.all_told()
                 sync = self._cut_last(session, sync, values, room)
         frame = encode_frame(sync, values)
-        self.unacked.append(_Sent(self._frame, len(frame), self._sent_reject, self._sent_n))
+        self.unacked.append(_Sent(self._frame, len(frame), self._sent_reject, self._sent_n, 0 if more else rev))
         self._unacked_bytes += len(frame)
         debt.is_told = debt.is_told or not more
         return frame
@@ -200,8 +203,9 @@ class ServerSync:
         self.is_ack_due = False
         self._sent_ack = session.ack
         self._frame += 1
-        frame = encode_frame(_SmallSync(self._frame, self._core.revision, session.ack, changes))
-        self.unacked.append(_Sent(self._frame, len(frame), self._sent_reject, self._sent_n))
+        rev = self._core.revision
+        frame = encode_frame(_SmallSync(self._frame, rev, session.ack, changes))
+        self.unacked.append(_Sent(self._frame, len(frame), self._sent_reject, self._sent_n, rev))
         self._unacked_bytes += len(frame)
         return frame
 
@@ -217,7 +221,7 @@ class ServerSync:
             if room is not None and opened and room <= 0:
                 break
             description: Description = opens.pop(widget_id) or self._core.describe(widget_id)
-            inst, kind, esm, esm_url, slots, writable = description
+            inst, kind, esm, esm_url, slots, writable, compared = description
             props: dict[str, tuple[Any, int]] = {}
             index = len(opened)
             for name, slot in slots.items():
@@ -235,7 +239,7 @@ class ServerSync:
                     room -= size + _OP_BYTES
             if room is not None and esm is not None:
                 room -= len(esm)
-            opened.append(OpenedWidget(widget_id, inst, kind, props, writable, esm_url, esm))
+            opened.append(OpenedWidget(widget_id, inst, kind, props, writable, esm_url, esm, compared))
         return opened, room
 
     def _cut_changes(

@@ -28,6 +28,7 @@ from ._transitions import SessionState, session_step
 from .encoding import EncodedValue
 from .limits import Limits
 from .messages import Reject, Resume
+from .slots import SlotKey
 
 if TYPE_CHECKING:
     from .server import ServerConnection
@@ -90,6 +91,10 @@ class Session:
         self.last_n = 0
         self.subscribed_rev = 0
         """When `subscribe` changed last: a page whose state is older must be told from scratch."""
+        self.seen_rev = 0
+        """Of the last `sync` that the page acknowledged."""
+        self.own_revs: dict[SlotKey, int] = {}
+        """Of slots that are written only as they were seen: the revision that this page's last write left."""
         self.lost_n = 0
         """Messages up to this one that the page has not seen are lost; 0 when the page knows."""
         self._limits = limits

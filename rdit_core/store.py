@@ -428,7 +428,8 @@ class Store:
         """An open widget."""
         hosted = self.all_hosted[widget_id]
         esm = hosted.esm if hosted.esm_url is None else None
-        return Description(self.insts[widget_id], hosted.kind, esm, hosted.esm_url, hosted.slots, hosted.writable())
+        inst, writable, compared = self.insts[widget_id], hosted.writable(), hosted.compared()
+        return Description(inst, hosted.kind, esm, hosted.esm_url, hosted.slots, writable, compared)
 
     def slot(self, widget_id: str, property: str) -> Slot:
         """A slot of an open widget that was marked."""

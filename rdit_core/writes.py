@@ -156,6 +156,8 @@ class Writes:
         refusal = None if is_allowed else hosted.refusal(name)
         if refusal is not None:
             raise WriteRefused(refusal[0], widget_id, name, refusal[1])
+        if origin is not None and hosted.policy.compares(name):
+            raise WriteRefused("conflict", widget_id, name, "base mode cannot say what its page has seen of it")
         thread = self.thread
         outer = thread.origin, thread.is_applying, thread.target, thread.committed
         token = self._widget_id.set(widget_id)
@@ -184,14 +186,22 @@ class Writes:
         if type(committed) not in _SCALARS or hosted.raw(name) is not committed:
             self._core.refresh(hosted, name)
 
-    def run_batch(self, session: Session, seq: int, ops: Sequence[Op]) -> tuple[list[Reject], BaseException | None]:
+    def run_batch(
+        self, session: Session, seq: int, ops: Sequence[Op], seen_rev: int
+    ) -> tuple[list[Reject], BaseException | None]:
         """Run a batch of a session. Never raises for what an op holds or what a widget does.
+
+        Args:
+            session: whose.
+            seq: its number.
+            ops: in order.
+            seen_rev: what its page had acknowledged when it came.
 
         Returns:
             The verdicts that are not plain success, in order, and the first interrupt (`KeyboardInterrupt` and the
             like) of an observer, which must go on once the batch is acknowledged.
         """
-        run = _Run(self._core, self, session, seq)
+        run = _Run(self._core, self, session, seq, seen_rev)
         token = self._session.set(session)
         thread = self.thread
         outer, thread.is_applying = thread.is_applying, True
@@ -257,13 +267,14 @@ def _groups(ops: Sequence[Op]) -> Iterator[list[tuple[int, Op]]]:
 class _Run:
     """One batch under way."""
 
-    def __init__(self, core: WriteCore, writes: Writes, session: Session, seq: int) -> None:
+    def __init__(self, core: WriteCore, writes: Writes, session: Session, seq: int, seen_rev: int) -> None:
         self.rejects: list[Reject] = []
         self.interrupt: BaseException | None = None
         self._core = core
         self._writes = writes
         self._session = session
         self._seq = seq
+        self._seen_rev = seen_rev
 
     def single(self, op: SetOp) -> None:
         """Run a batch of one set."""
@@ -280,6 +291,8 @@ class _Run:
             widget_id, hosted = sets[0][1].widget_id, sets[0][2]
             is_taken, failed = self._writes.set_group(hosted, widget_id, [(op.property, op.value) for _, op, _ in sets])
             if is_taken:
+                for _, op, _ in sets:
+                    self._took(op, hosted)
                 if failed is not None:
                     self._observer_failed(sets[0][0], sets[0][1], failed)
                 return
@@ -316,7 +329,8 @@ class _Run:
             error = WriteRefused(refusal[0], op.widget_id, op.property, refusal[1])
             self._refuse(index, op, error.code, op.property, str(error))
             return None
-        if op.if_rev is not None and self._has_changed(hosted, op):
+        is_compared = op.if_rev is not None or hosted.policy.compares(op.property)
+        if is_compared and self._has_changed(hosted, op):
             error = WriteRefused("conflict", op.widget_id, op.property, "it has changed since")
             self._refuse(index, op, error.code, op.property, str(error))
             return None
@@ -325,7 +339,17 @@ class _Run:
     def _has_changed(self, hosted: HostedWidget, op: SetOp) -> bool:
         # Looked at first: inside of a hold, a trait may have been set that nobody has been notified of.
         self._core.refresh(hosted, op.property)
-        return self._core.rev(hosted, op.property) != op.if_rev
+        rev, is_guarded = self._core.rev(hosted, op.property), hosted.policy.compares(op.property)
+        if is_guarded and rev == self._session.own_revs.get((hosted.comm.comm_id, op.property)):
+            return False  # By this very page, which need not have heard of it yet.
+        if op.if_rev is None:
+            return rev > self._seen_rev
+        return rev != op.if_rev
+
+    def _took(self, op: SetOp, hosted: HostedWidget) -> None:
+        """A write counted."""
+        if hosted.policy.compares(op.property):
+            self._session.own_revs[hosted.comm.comm_id, op.property] = self._core.rev(hosted, op.property)
 
     def _set(self, index: int, op: SetOp, hosted: HostedWidget, *, is_fresh: bool = False) -> None:
         # The op before it, or an observer of that, may have let go of the widget, or changed the slot.
@@ -339,6 +363,7 @@ class _Run:
             _log.exception("update of %s.%s failed", op.widget_id, op.property)
             self._reject(index, "internal", "The update failed; the server's log says why")
         else:
+            self._took(op, hosted)
             if failed is not None:
                 self._observer_failed(index, op, failed)
 

@@ -151,7 +151,9 @@ THREATS: Final = (
         "A page that slept for hours brings back old edits.",
         "An edit that was sent and never acknowledged comes back as a comparison with what the page had seen: if "
         "the value moved since, it is a `conflict` and the page shows what stands. One that was never sent counts "
-        "as made now; with the policy `drop` it is given up.",
+        "as made now; with the policy `drop` it is given up. Of properties that the host names in "
+        "`WritePolicy(if_unchanged=...)`, no page overwrites what it has not seen, an edit that waited while it slept "
+        "included: `conflict`.",
     ),
     Threat(
         12,

@@ -123,7 +123,7 @@ _ALL = (
         "no_compare_and_set",
         "`if_rev` is not looked at.",
         "I22 I4",
-        ("writes:_Run._has_changed", "return self._core.rev(hosted, op.property) != op.if_rev", "return False"),
+        ("writes:_Run._has_changed", "return rev != op.if_rev", "return False"),
     ),
     _bug(
         "blind_resend",

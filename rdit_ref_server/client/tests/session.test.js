@@ -745,6 +745,47 @@ describe("widgets", () => {
   });
 });
 
+describe("a slot that is written only as it was seen", () => {
+  const guarded = (/** @type {number} */ inst) =>
+    widget("w", { n: 0, m: 0 }, { inst, if_unchanged: ["n"], props: { n: [0, inst], m: [0, inst] } });
+
+  test("names what the page shows of it, however much is confirmed since it was edited [threat 28]", () => {
+    const world = makeWorld();
+    world.live([guarded(40)]);
+    world.set("w", "n", 1);
+    world.set("w", "m", 1);
+    const sent = () => world.frames().flatMap(({ ops }) => ops.map((/** @type {any} */ op) => [op.value, op.if_rev]));
+    assert.deepEqual(sent(), [[1, 40], [1, undefined]]);
+    world.ack(0, [["w", "n", 9]]);
+    world.set("w", "n", 2);
+    world.ack(1);
+    assert.deepEqual(sent(), [[2, 40]]);
+    const heard = world.heard("w", "n");
+    world.ack(2, [], { rejects: [{ seq: 2, op: 0, code: "conflict", message: "m" }] });
+    assert.deepEqual([heard, world.model("w").get("n"), world.codes], [[9], 9, ["conflict"]]);
+    world.set("w", "n", 10);
+    assert.deepEqual(sent(), [[10, 41]]);
+  });
+
+  test("keeps the values of a page that slept from overwriting newer ones, in this server and the next [threat 28]", () => {
+    for (const [welcome, inst, expected] of /** @type {const} */ ([
+      [{ resumed: true }, 40, 40],
+      [{ session: "s2" }, 40, 40],
+      [{ session: "s2", epoch: "e2" }, 7, 0],
+    ])) {
+      const world = makeWorld();
+      world.live([guarded(40)]);
+      world.lose();
+      world.set("w", "n", 1);
+      world.open();
+      world.say({ ...WELCOME, ...welcome });
+      world.sync({ open: [guarded(inst)], live: [["w", inst]] });
+      const [batch] = world.frames();
+      assert.deepEqual([batch.ops[0].value, batch.ops[0].if_rev], [1, expected]);
+    }
+  });
+});
+
 describe("what only shows now and then", () => {
   test("only its own pong answers a probe", () => {
     const world = makeWorld();
