@@ -13,6 +13,9 @@ import msgspec
 from rdit_core import TRUSTED, WidgetManager
 
 NOW_S: Final = 0.0
+
+ANY_WRITES: Final = 2**53
+"""For `Limits.max_slot_writes`: what is measured happens at one instant."""
 """The time at which all of a benchmark happens: no deadline is ever due."""
 
 _encode = msgspec.json.encode

@@ -97,6 +97,8 @@ class HostedWidget:
         """Properties of which it was said that pages round them."""
         self.swallowed: set[str] = set()
         """Properties of which it was said that pages miss changes."""
+        self.periods: dict[str, Any] = {}
+        """How often pages wrote each property of late (`storms`)."""
         self.layout_id: str | None = None
         self.follower: Follower | None = None
         """For a plain `HasTraits`."""
@@ -233,7 +235,9 @@ class HostedWidget:
                 return error
             if not isinstance(error, Exception):
                 raise
-            raise WriteRefused("invalid_value", widget_id, name, _expectation(widget, trait)) from None
+            # What else a validator raised is its way of refusing, and may say what a trait holds.
+            cause = error if isinstance(error, RecursionError) else None
+            raise WriteRefused("invalid_value", widget_id, name, _expectation(widget, trait)) from cause
         return None
 
     def write_together(

@@ -441,7 +441,8 @@ class ServerConnection:
             self._events.append(BatchReceived(batch.seq, len(batch.ops)))
             if self._waiting_batches > 1:
                 self._check_flood(now_s)
-            pending = PendingBatch(self._core, session, self, batch, size_bytes, self._limits.max_ops, session.seen_rev)
+            max_ops = self._limits.max_ops
+            pending = PendingBatch(self._core, session, self, batch, size_bytes, max_ops, session.seen_rev, now_s)
         self._core.enqueue(pending)
         return has_credit
 

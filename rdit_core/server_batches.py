@@ -29,6 +29,8 @@ class PendingBatch:
     max_ops: int
     seen_rev: int
     """What the page had acknowledged when it came."""
+    now_s: float
+    """When that was."""
 
     def apply(self) -> None:
         """Run it and acknowledge it, whatever happens. Kernel's thread only."""
@@ -42,7 +44,7 @@ class PendingBatch:
             else:
                 if self.size_bytes >= OWN_VALUE_BYTES and self.connection.is_open:
                     self.connection.remember(self.batch)
-                rejects, interrupt = self.core.apply_batch(session, seq, self.batch.ops, self.seen_rev)
+                rejects, interrupt = self.core.apply_batch(session, seq, self.batch.ops, self.seen_rev, self.now_s)
         except Exception:  # No batch harms the next one.
             _log.exception("batch %d of a session failed", seq)
         finally:

@@ -51,10 +51,10 @@ class WidgetCore(Protocol):
         """Keep a batch until `apply_pending`."""
 
     def apply_batch(
-        self, session: Session, seq: int, ops: Sequence[Op], seen_rev: int
+        self, session: Session, seq: int, ops: Sequence[Op], seen_rev: int, now_s: float
     ) -> tuple[list[Reject], BaseException | None]:
-        """Run one batch, of a page that had seen this revision. Returns the verdicts that are not plain success, and what
-        interrupted an observer.
+        """Run one batch, of a page that had seen this revision when it came. Returns the verdicts that are not plain
+        success, and what interrupted an observer.
         """
 
     def pay_owed(self) -> None:

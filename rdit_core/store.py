@@ -84,7 +84,7 @@ class Store:
         self.insts: Final[dict[str, int]] = {}
         """Widget id to inst, of all that are open."""
         self.revisions: Final = Revisions()
-        self.writes: Final = Writes(self)
+        self.writes: Final = Writes(self, limits)
         """Runs what pages wrote."""
         self._host = host
         self._esm_url = esm_url
@@ -297,6 +297,15 @@ class Store:
             self.emit(ValueSkipped(hosted.comm.comm_id, property, f"its serializer raised {type(error).__name__}"))
             return False
         return self.commit(hosted, {property: value})
+
+    def refresh_all(self) -> list[SlotKey]:
+        """Read every property of every widget again and commit what differs. Returns which did."""
+        return [
+            (hosted.ids[0], name)
+            for hosted in dict.fromkeys(self.all_hosted.values())
+            for name in list(hosted.slots)
+            if hosted.widget is not None and self.refresh(hosted, name)
+        ]
 
     def settle(self, hosted: HostedWidget, name: str) -> None:
         """Where several threads write: look until what is committed is what stands."""

@@ -25,12 +25,14 @@ from typing import Any, Final, Protocol
 
 from .base_server import BaseServerConnection
 from .errors import UpdateCode, WriteRefused
-from .events import HandlerFailed, HostEvent, ObserverFailed, WriteWasRefused
+from .events import HandlerFailed, HostEvent, ObserverFailed, WriteRecursed, WriteWasRefused
 from .hosted import HostedWidget
 from .invoke import Commands
+from .limits import Limits
 from .messages import BadOp, MsgOp, Op, Reject, SetOp
 from .session import Session
 from .slots import SlotKey
+from .storms import TOO_OFTEN, Storms
 
 _log = logging.getLogger("rdit")
 
@@ -59,6 +61,9 @@ class WriteCore(Protocol):
     def refresh(self, hosted: HostedWidget, property: str) -> bool:
         """Read a property again and commit what differs."""
 
+    def refresh_all(self) -> list[SlotKey]:
+        """Read every property of every widget again and commit what differs. Returns which did."""
+
     def emit(self, event: HostEvent) -> None:
         """Tell the host."""
 
@@ -85,9 +90,10 @@ class ThreadState(threading.local):
 class Writes:
     """Runs what pages wrote."""
 
-    def __init__(self, core: WriteCore) -> None:
+    def __init__(self, core: WriteCore, limits: Limits) -> None:
         self._core = core
         self._commands = Commands(core)
+        self.storms: Final = Storms(limits, core.emit)
         self.thread = ThreadState()
         """What the calling thread is at; for reading."""
         self._widget_id: ContextVar[str | None] = ContextVar("rdit_applying", default=None)
@@ -174,6 +180,20 @@ class Writes:
             thread.origin, thread.is_applying, thread.target, thread.committed = outer
             self._widget_id.reset(token)
 
+    def note_recursion(self, widget_id: str, name: str, error: BaseException | None) -> None:
+        """Tell the host if a write ended in endless recursion, and tell pages what that left: the deepest of the
+        widgets in it took a value and had no stack left to say so.
+        """
+        if isinstance(error, RecursionError):
+            changed = tuple(self._core.refresh_all())
+            _log.error(
+                "a write of %s.%s recursed without end",
+                widget_id,
+                name,
+                extra={"event": "recursion", "widget_id": widget_id, "property": name},
+            )
+            self._core.emit(WriteRecursed(widget_id, name, error, changed))
+
     def _find(self, widget_id: str) -> Any:
         """What a reference in a value that is being written means: a widget that its page may see, or None."""
         session = self.session
@@ -187,7 +207,7 @@ class Writes:
             self._core.refresh(hosted, name)
 
     def run_batch(
-        self, session: Session, seq: int, ops: Sequence[Op], seen_rev: int
+        self, session: Session, seq: int, ops: Sequence[Op], seen_rev: int, now_s: float
     ) -> tuple[list[Reject], BaseException | None]:
         """Run a batch of a session. Never raises for what an op holds or what a widget does.
 
@@ -196,12 +216,13 @@ class Writes:
             seq: its number.
             ops: in order.
             seen_rev: what its page had acknowledged when it came.
+            now_s: when that was.
 
         Returns:
             The verdicts that are not plain success, in order, and the first interrupt (`KeyboardInterrupt` and the
             like) of an observer, which must go on once the batch is acknowledged.
         """
-        run = _Run(self._core, self, session, seq, seen_rev)
+        run = _Run(self._core, self, session, seq, seen_rev, now_s)
         token = self._session.set(session)
         thread = self.thread
         outer, thread.is_applying = thread.is_applying, True
@@ -267,7 +288,9 @@ def _groups(ops: Sequence[Op]) -> Iterator[list[tuple[int, Op]]]:
 class _Run:
     """One batch under way."""
 
-    def __init__(self, core: WriteCore, writes: Writes, session: Session, seq: int, seen_rev: int) -> None:
+    def __init__(
+        self, core: WriteCore, writes: Writes, session: Session, seq: int, seen_rev: int, now_s: float
+    ) -> None:
         self.rejects: list[Reject] = []
         self.interrupt: BaseException | None = None
         self._core = core
@@ -275,17 +298,20 @@ class _Run:
         self._session = session
         self._seq = seq
         self._seen_rev = seen_rev
+        self._now_s = now_s
 
     def single(self, op: SetOp) -> None:
         """Run a batch of one set."""
-        hosted = self._ready(0, op)
+        hosted = self._admitted(0, op)
         if hosted is not None:
             self._set(0, op, hosted, is_fresh=True)
 
     def group(self, group: list[tuple[int, Op]]) -> None:
         """Run ops that belong together."""
         sets = [
-            (index, op, hosted) for index, op in group if isinstance(op, SetOp) and (hosted := self._ready(index, op))
+            (index, op, hosted)
+            for index, op in group
+            if isinstance(op, SetOp) and (hosted := self._admitted(index, op))
         ]
         if len(sets) > 1 and len({op.property for _, op, _ in sets}) == len(sets):
             widget_id, hosted = sets[0][1].widget_id, sets[0][2]
@@ -317,6 +343,15 @@ class _Run:
             self._refuse(index, op, "stale_widget", name, f"Widget {op.widget_id} is not that one any more")
         else:
             self._refuse(index, op, "unknown_widget", name, f"Widget {op.widget_id} not found")
+        return None
+
+    def _admitted(self, index: int, op: SetOp) -> HostedWidget | None:
+        """The widget of an op that may be tried, and is not one too many."""
+        hosted = self._ready(index, op)
+        if hosted is None or not self._writes.storms.refuses(hosted, op.widget_id, op.property, self._now_s):
+            return hosted
+        error = WriteRefused("too_often", op.widget_id, op.property, TOO_OFTEN)
+        self._refuse(index, op, error.code, op.property, str(error))
         return None
 
     def _ready(self, index: int, op: SetOp) -> HostedWidget | None:
@@ -359,6 +394,7 @@ class _Run:
             failed = self._writes.set(hosted, op.widget_id, op.property, op.value, is_allowed=True)
         except WriteRefused as error:
             self._refuse(index, op, error.code, op.property, str(error))
+            self._writes.note_recursion(op.widget_id, op.property, error.__cause__)
         except Exception:  # Such as a trait that cannot say what it expects. No op harms the next one.
             _log.exception("update of %s.%s failed", op.widget_id, op.property)
             self._reject(index, "internal", "The update failed; the server's log says why")
@@ -398,6 +434,7 @@ class _Run:
         )
         self._reject(index, "observer_failed", f"Python took the value; an observer raised {type(failed).__name__}")
         self._core.emit(ObserverFailed(op.widget_id, op.property, failed))
+        self._writes.note_recursion(op.widget_id, op.property, failed)
 
     def _refuse(self, index: int, op: SetOp | MsgOp, code: UpdateCode, name: str, text: str) -> None:
         self._reject(index, code, text)

@@ -235,8 +235,10 @@ THREATS: Final = (
         "load",
         "Two tabs, or two linked widgets, that answer each other without end.",
         "Each tab has two batches on their way at most, so a third gets its turn, and equal values end a circle. "
-        "Observers that chase each other end in Python's own `RecursionError`, which is shown; the write is "
-        "`observer_failed`.",
+        "Beyond 2,000 writes of one property in a second, by all pages together, further ones are `too_often` and run "
+        "no user code; the host hears of the `storm`. Observers, links and validators that chase each other end in "
+        "Python's own `RecursionError`, which is shown and told to the host with the slots that it left behind; the "
+        "write is `observer_failed` or `invalid_value`, and pages get what Python has.",
     ),
     Threat(
         21,
