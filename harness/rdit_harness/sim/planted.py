@@ -155,7 +155,7 @@ _ALL = (
         "names_what_it_took",
         "A page is told that Python holds the large value that it sent, whatever Python holds.",
         "I6 I8 I1",
-        (f"{_SERVER}_cut_changes", " and own.value == slot.value", ""),
+        (f"{_SYNC}_cut_changes", " and own.value == slot.value", ""),
     ),
     _bug(
         "sends_on_change_only",
