@@ -231,7 +231,7 @@ leaky
 @pytest.mark.threat(32)
 def test_no_error_tells_what_traits_hold_what_exceptions_say_or_where_files_are(live, tmp_path, monkeypatch):
     monkeypatch.setenv("CANARY", f"{CANARY}-environment")
-    live = live(LEAKY, max_bad_frames=10_000)
+    live = live(LEAKY, max_bad_frames=10_000, max_slot_writes=60, storm_s=3600.0)
     folder = str(tmp_path)
     said = []
     with Tab(live) as tab, Tab(live, mode="base") as base:
