@@ -168,6 +168,11 @@ class WidgetManager:
         hosted = self.store.all_hosted.get(widget_id)
         return hosted is not None and hosted.esm is not None
 
+    def is_child(self, widget_id: str) -> bool:
+        """Whether a widget is hosted only because a trait of another one refers to it."""
+        hosted = self.store.all_hosted.get(widget_id)
+        return hosted is not None and hosted.is_child
+
     # Code in files.
 
     def code_files(self) -> dict[Path, CodeFile]:
