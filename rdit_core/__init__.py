@@ -1,6 +1,7 @@
 """rdit_core: anywidgets outside Jupyter, over any transport. Re-exports the public surface and nothing else.
 
-What makes widgets (`create`) brings anywidget, which takes long to import, and is therefore loaded when it is asked for.
+What makes widgets (`create`) and what it is made with is loaded when it is asked for: it brings anywidget, which takes
+long to import.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from .client import ClientConnection
 from .errors import (
     AccessRefused,
     CreateError,
+    DataTooLarge,
     InvalidWidgetId,
     LimitReached,
     LocalProtocolError,
@@ -22,6 +24,7 @@ from .errors import (
     RemoteProtocolError,
     UnknownWidget,
     UnserializableValue,
+    UnsupportedData,
     WidgetNotHostable,
     WriteRefused,
 )
@@ -34,6 +37,8 @@ from .server import ServerConnection
 if TYPE_CHECKING:
     from .created import CreatedWidget
     from .creation import create
+    from .data import DATA_READER, encode_data
+    from .data_summary import DataSummary, summarize_data
     from .descriptions import GenerationFailed, use_generator
     from .exports import Export
     from .imports import constant, one_way, two_way
@@ -42,11 +47,15 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "CreatedWidget": "created",
+    "DATA_READER": "data",
+    "DataSummary": "data_summary",
     "Export": "exports",
     "GenerationFailed": "descriptions",
     "constant": "imports",
     "create": "creation",
+    "encode_data": "data",
     "one_way": "imports",
+    "summarize_data": "data_summary",
     "two_way": "imports",
     "use_generator": "descriptions",
 }
@@ -62,9 +71,12 @@ def __getattr__(name: str) -> Any:
     return value
 
 __all__ = [
+    "DATA_READER",
     "TRUSTED",
     "AccessRefused",
     "BaseClientConnection",
+    "DataSummary",
+    "DataTooLarge",
     "InvalidWidgetId",
     "LimitReached",
     "Limits",
@@ -77,6 +89,7 @@ __all__ = [
     "ClientConnection",
     "UnknownWidget",
     "UnserializableValue",
+    "UnsupportedData",
     "Verdict",
     "WidgetData",
     "WidgetManager",
@@ -90,8 +103,10 @@ __all__ = [
     "check_token",
     "constant",
     "create",
+    "encode_data",
     "one_way",
     "origin_of",
+    "summarize_data",
     "two_way",
     "use_generator",
 ]

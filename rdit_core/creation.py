@@ -13,7 +13,7 @@ import traitlets
 
 from .comm import Nowhere, hook
 from .created import CreatedWidget, class_for, class_name
-from .data import summarize_data
+from .data_summary import summarize_data
 from .descriptions import (
     Approve,
     GeneratedModule,

@@ -136,6 +136,26 @@ class UnserializableValue(RditError, TypeError):
         self.path = path
 
 
+class UnsupportedData(RditError, TypeError):
+    """Data is in a form that has no columns for a page; the text says which forms have, or what to do with the column.
+
+    Attributes:
+        column: the column's name, if it is one column that is at fault.
+    """
+
+    code = "unsupported_data"
+
+    def __init__(self, message: str, column: str | None = None) -> None:
+        super().__init__(message if column is None else f"Column {column!r}: {message}")
+        self.column = column
+
+
+class DataTooLarge(RditError, ValueError):
+    """Data would take more bytes in a page than it may. Nothing is left out unasked: a sample has to be asked for."""
+
+    code = "data_too_large"
+
+
 class WidgetNotHostable(RditError, TypeError):
     """This object cannot be hosted: it is no widget with a comm and an ES module."""
 
