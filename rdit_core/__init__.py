@@ -70,6 +70,7 @@ def __getattr__(name: str) -> Any:
     value = globals()[name] = getattr(import_module(f".{_LAZY[name]}", __name__), name)
     return value
 
+
 __all__ = [
     "DATA_READER",
     "TRUSTED",
@@ -87,6 +88,10 @@ __all__ = [
     "ServerConnection",
     "BaseServerConnection",
     "ClientConnection",
+    "CreateError",
+    "CreatedWidget",
+    "Export",
+    "GenerationFailed",
     "UnknownWidget",
     "UnserializableValue",
     "UnsupportedData",

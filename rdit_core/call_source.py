@@ -15,7 +15,7 @@ import ast
 import inspect
 from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import executing
 import traitlets
@@ -108,7 +108,7 @@ class CallSource:
         return None
 
     def value_of(self, node: ast.expr) -> Any:
-        """The value of an expression, found without running anything of the user's; `MISSING` where that is not possible."""
+        """The value of an expression, found without running anything of the user's; `MISSING` where that cannot be."""
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name):
@@ -140,9 +140,11 @@ class CallSource:
             # A method: which object it is of does not matter as long as no trait was read to get there.
             parts = [node.func.value, *node.args, *(given.value for given in node.keywords)]
             return all(self.is_constant(part, depth) for part in parts)
-        return all(
-            self.is_constant(child, depth) for child in ast.iter_child_nodes(node) if not _is_syntax(child)
-        ) and not isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr))
+        if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)):
+            return False
+        # All of them expressions, but for the generators of a comprehension, which are made of some.
+        parts = [child for child in ast.iter_child_nodes(node) if not _is_syntax(child)]
+        return all(self.is_constant(cast(ast.expr, part), depth) for part in parts)
 
     def _is_constant_name(self, node: ast.Name, depth: int) -> bool:
         scope = getattr(node, "parent", None)
@@ -152,7 +154,9 @@ class CallSource:
             if isinstance(scope, (*_SCOPES, ast.Module)):
                 bindings = list(_bindings(scope, node.id))
                 if bindings:
-                    return all(one is not None and (one is node or self.is_constant(one, depth - 1)) for one in bindings)
+                    return all(
+                        one is not None and (one is node or self.is_constant(one, depth - 1)) for one in bindings
+                    )
             scope = getattr(scope, "parent", None)
         value = self.value_of(node)
         # Bound by no text that we see: a builtin, or a name of a module whose statements run one by one.
@@ -229,7 +233,9 @@ def _part(target: ast.expr, value: ast.expr, name: str) -> ast.expr:
     """What a name gets of a value that is taken apart."""
     if isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
         pairs = list(zip(target.elts, value.elts, strict=False))
-        if len(target.elts) == len(value.elts) and not any(isinstance(one, ast.Starred) for pair in pairs for one in pair):
+        if len(target.elts) == len(value.elts) and not any(
+            isinstance(one, ast.Starred) for pair in pairs for one in pair
+        ):
             return next(_part(to, of, name) for to, of in pairs if _stores(to, name))
     return value
 

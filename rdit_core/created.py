@@ -64,9 +64,7 @@ class CreatedWidget(anywidget.AnyWidget):
     imports: Mapping[str, Link | None]
     description: str | None = None
     awaits_display: bool = True
-    """Whether nobody displayed it so far, and whoever made it did not forbid it: a host may show it, say at the end of a
-    script.
-    """
+    """Whether nobody displayed it yet, and its maker did not forbid it: a host may show it, say when a script ends."""
     _export_descriptions: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(self, data: Any = None, imports: Mapping[str, Import] = MappingProxyType({})) -> None:
@@ -201,7 +199,8 @@ def _check_name(name: Any, where: str) -> None:
         raise CreateError("bad_trait_name", f"{where}: {name!r} is no name that a trait can have")
     if name.startswith("_") or name in CreatedWidget.__annotations__ or hasattr(CreatedWidget, name):
         raise CreateError(
-            "bad_trait_name", f"{where}: {name!r} means something else for a widget already; take another name"
+            "bad_trait_name",
+            f"{where}: {name!r} means something else for a widget already; take another name",
         )
 
 

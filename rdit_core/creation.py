@@ -29,7 +29,7 @@ from .errors import CreateError
 from .imports import Import, resolve_imports
 
 _MODULE: Final = re.compile(
-    r"""(?mx) ^\s* export \s+ (?: default\b | (?:async\s+)? function\b | const\b | let\b | class\b ) | \bexport \s* \{ """
+    r"(?m)(?:^|[;}]|\*/)\s*export(?:\s+(?:default|(?:async\s+)?function|const|let|class)\b|\s*\{)"
 )
 _SUFFIXES: Final = (".js", ".mjs", ".ts", ".jsx", ".tsx", ".css")
 _IMPORTS_AT: Final = 3
@@ -59,12 +59,12 @@ def create(
     Args:
         source: the widget's ES module as text; the path of one (a `Path`, or a string that ends in `.js` or `.mjs`),
             which hot reload follows; or a description in words, from which a generator writes the module.
-        data: what the module finds in `model.get("data")`, in columns: a pandas or polars frame, an Arrow table, a numpy
-            array, a dict of columns, a list of records. All of it, unless `sample` is given. See docs/data.md.
-        exports: traits that the module sets and others may use: name to a description in words, to a trait with its type
-            and default, or to a pair of both. Without a trait an export takes anything and starts as None.
-        imports: traits that the module gets from others: name to `other.selected`, to a handle `other.exports.selected`,
-            to a pair `(anything with traits, "name")`, to `one_way(...)` or `two_way(...)` around one of these, or to a
+        data: what the module finds in `model.get("data")`, in columns: a pandas or polars frame, an Arrow table, a
+            numpy array, a dict of columns, a list of records. All of it, unless `sample` is given. See docs/data.md.
+        exports: traits that the module sets and others may use: name to a description in words, to a trait with its
+            type and default, or to a pair of both. Without a trait an export takes anything and starts as None.
+        imports: traits that the module gets from others: name to `other.selected`, to `other.exports.selected`, to a
+            pair `(anything with traits, "name")`, to `one_way(...)` or `two_way(...)` around one of these, or to a
             constant. Links hold in both directions.
         css: a style sheet, as text or as a path.
         name: of the widget's class, as error messages show it. Default: made from the file's name or the description.
@@ -76,14 +76,14 @@ def create(
         approve: asked with each module before it is shown.
         rows_to_generator: rows of the data that the generator may see. 0: names, types and counts only.
         progress: told of each step of a generation. Default: a line each on stderr.
-        display: whether a host may show the widget where nobody displayed it (`rdit serve` does, at the end of a script).
+        display: whether a host may show the widget where nobody did (`rdit serve` does so at the end of a script).
 
     Returns:
         The widget: an `anywidget.AnyWidget` with the traits named above. A trait of it reads as its plain value.
 
     Raises:
-        CreateError: `bad_source`, `source_not_found`, `bad_trait_name`, `bad_export`; `ambiguous_import` where it cannot
-            be told what an import means.
+        CreateError: `bad_source`, `source_not_found`, `bad_trait_name`, `bad_export`; `ambiguous_import` where
+            it cannot be told what an import means.
         UnsupportedData: of the data.
         GenerationFailed: no module came of a description.
         traitlets.TraitError: an import's value is not what an export of the same name takes.
@@ -128,16 +128,22 @@ def create(
             )
         finally:
             for one in tried:
-                one.close()
+                _discard(one)
         code, style = made.esm, _both(style, made)
     widget = make(code, style)
     widget.awaits_display = display
     try:
         widget.wire(wanted)
     except BaseException:
-        widget.close()
+        _discard(widget)
         raise
     return widget
+
+
+def _discard(widget: CreatedWidget) -> None:
+    """Leave nothing of a widget, the Layout that its library opened for it included."""
+    widget.layout.close()
+    widget.close()
 
 
 def _mapping(what: str, given: Any) -> Mapping[str, Any]:
@@ -238,5 +244,3 @@ class _Lines:
 
     def __call__(self, progress: Progress) -> None:
         print(f"rdit: {self._what!r}: {progress}", file=sys.stderr, flush=True)
-
-

@@ -27,12 +27,13 @@ class Export:
         CreateError: `unknown_export`; the object has no such trait.
     """
 
-    __slots__ = ("owner", "name", "description")
+    __slots__ = ("description", "name", "owner")
 
     def __init__(self, owner: traitlets.HasTraits, name: str, description: str = "") -> None:
         if not owner.has_trait(name):
             raise CreateError(
-                "unknown_export", f"{type(owner).__name__} has no trait {name!r}{_did_you_mean(name, owner.trait_names())}"
+                "unknown_export",
+                f"{type(owner).__name__} has no trait {name!r}{_did_you_mean(name, owner.trait_names())}",
             )
         self.owner: Final = owner
         self.name: Final = name

@@ -172,8 +172,8 @@ def _why_unread(source: CallSource | None) -> str:
 
 def _advice(name: str) -> str:
     return (
-        f"To link it, pass the handle of the other widget, `widget.exports.{name}`, or a pair `(widget, {name!r})`; for a "
-        "value that stays as it is, `constant(value)`."
+        f"To link it, pass the handle of the other widget, `widget.exports.{name}`, or a pair `(widget, {name!r})`; "
+        "for a value that stays as it is, `constant(value)`."
     )
 
 

@@ -1,13 +1,16 @@
 """What a value of `imports={...}` means."""
 
+import ast
 import contextlib
 import itertools
+import linecache
 import types
 from functools import partial
 
 import ipywidgets
 import pytest
 import traitlets
+from ipywidgets.widgets import widget as widget_module
 
 import rdit_core
 from rdit_core import CreateError, Export, constant, create, one_way, two_way
@@ -132,9 +135,9 @@ KNOB = Knob()
 COPY = KNOB.level
 ANNOTATED: int = 7
 for LOOPED in (1, 2):
-    pass
+    assert LOOPED
 for FROM_TRAIT in [KNOB.level]:
-    pass
+    assert FROM_TRAIT
 with contextlib.nullcontext(5) as ENTERED:
     pass
 FIRST, (SECOND, *REST) = 1, (2, 3, KNOB.level)
@@ -185,9 +188,9 @@ def test_what_no_trait_is_written_in_stays_a_constant():
         create(MODULE, imports={"it": Desk}),
         create(MODULE, imports={"it": max}),
         create(MODULE, imports={"it": [name for name in names if name]}),
-        create(MODULE, imports={"it": {name: 1 for name in names}["a"]}),
+        create(MODULE, imports={"it": dict.fromkeys(names, 1)["a"]}),
         create(MODULE, imports={"it": not -limit}),
-        create(MODULE, imports={"it": 1 < limit and f"{limit}"}),
+        create(MODULE, imports={"it": limit > 1 and f"{limit}"}),
     ]
     assert [dict(one.imports) for one in given] == [{"it": None}] * len(given)
 
@@ -214,7 +217,7 @@ def test_a_name_inside_of_a_function_means_what_it_means_there():
         lambda: create(MODULE, imports={"it": KNOB.level.bit_length()}),
         lambda: create(MODULE, imports={"it": [KNOB.level]}),
         lambda: create(MODULE, imports={"it": max(1, KNOB.level)}),
-        lambda: create(MODULE, imports={"it": (copy := 5)}),
+        lambda: create(MODULE, imports={"it": (copy := 5)}).it == copy,
     ],
 )
 def test_what_might_be_a_trait_and_might_not_is_refused(call):
@@ -308,11 +311,14 @@ def test_a_way_of_something_else_is_refused():
     assert "constant" in refused(lambda: create(MODULE, imports={"it": one_way(constant(5))}))
     way = one_way(knob.level)
     refused(lambda: create(MODULE, imports={"it": way}))
-    refused(lambda: create(MODULE, imports={"it": one_way(**{"source": knob.level})}))
+    options = {"source": knob.level}
+    refused(lambda: create(MODULE, imports={"it": one_way(**options)}))
 
 
 def test_a_long_expression_is_named_in_short():
-    message = refused(lambda: create(MODULE, imports={"it": [KNOB.level + 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000]}))
+    message = refused(
+        lambda: create(MODULE, imports={"it": [KNOB.level + 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000]})
+    )
     assert "`[KNOB.level + 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8...`" in message
 
 
@@ -324,13 +330,13 @@ def test_a_long_expression_is_named_in_short():
     [
         ("made = create(MODULE, imports={'it': KNOB.level})", [True]),
         ("made = [create(MODULE, imports={'it': KNOB.level}), create(MODULE, imports={'it': 1000})]", [True, False]),
-        ("made = [\n    create(\n        MODULE,\n        imports={\n            'it':\n            KNOB.level,\n        },\n    )\n]", [True]),
+        (
+            "made = [\n  create(\n    MODULE,\n    imports={\n      'it':\n        KNOB.level,\n    },\n  )\n]",
+            [True],
+        ),
     ],
 )
 def test_statements_that_were_compiled_by_themselves_are_understood(text, linked, tmp_path):
-    import ast
-    import linecache
-
     path = str(tmp_path / "script.py")
     source = f"first = 1; second = 2\n{text}\n"
     linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
@@ -339,3 +345,67 @@ def test_statements_that_were_compiled_by_themselves_are_understood(text, linked
         exec(compile(ast.Module([node], []), path, "exec"), names)
     made = names["made"] if isinstance(names["made"], list) else [names["made"]]
     assert [one.imports["it"] is not None for one in made] == linked
+
+
+@pytest.mark.parametrize(
+    ("line", "linked"),
+    [
+        ("create(MODULE, imports={'it': KNOB.level})", True),
+        ("create(MODULE, imports={'it': 1000}), create(MODULE, imports={'it': KNOB.level}), create(MODULE)", False),
+        ("create(MODULE, imports={'it': 1000}), create(MODULE, imports={'it': 1000})", None),
+        ("create(MODULE, imports={'it': 1000}), create(MODULE, imports={'that': 1000}), make(imports={})", False),
+        ("create(MODULE, imports={'it': KNOB.level}), KNOB.nothing.create", True),
+    ],
+)
+def test_without_positions_it_is_the_only_call_on_the_line_that_could_be_meant(line, linked, monkeypatch, tmp_path):
+    import executing
+
+    monkeypatch.setattr(executing.Source, "executing", lambda frame: types.SimpleNamespace(node=None))
+    path = tmp_path / "script.py"
+    path.write_text(f"import itertools\nmade = {line}\n")
+    names = {"create": create, "KNOB": Knob(), "MODULE": MODULE, "make": dict}
+    run = lambda: exec(compile(path.read_text(), str(path), "exec"), names)  # noqa: E731
+    if linked is None:
+        assert "not at hand" in refused(run)
+        return
+    with contextlib.suppress(AttributeError):
+        run()
+    first = next(one for one in widget_module._instances.values() if isinstance(one, rdit_core.CreatedWidget))
+    assert (first.imports["it"] is not None) == linked
+
+
+def test_a_file_that_is_no_python_any_more_tells_nothing(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text("create(MODULE, imports={'it': KNOB.level})\n")
+    code = compile(path.read_text(), str(path), "exec")
+    path.write_text("create(MODULE, imports={'it': \n")
+    assert "not at hand" in refused(lambda: exec(code, {"create": create, "KNOB": Knob(), "MODULE": MODULE}))
+
+
+def test_names_are_found_where_python_finds_them(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(
+        "import json as loads\n"
+        "from os import sep\n"
+        "empty: int\n"
+        "rows = [[1]]\n"
+        "class Plain: pass\n"
+        "def made(a, *, imports):\n"
+        "    return create(MODULE, imports=imports)\n"
+        "one = create(MODULE, imports={'a': sep, 'b': loads, 'c': Plain, 'd': rows[0][0], 'e': rows[0:1]})\n"
+        "empty = 5\n"
+        "two = create(MODULE, imports={'a': empty})\n"
+    )
+    names = {"create": create, "KNOB": Knob(), "MODULE": MODULE}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    assert {*names["one"].imports.values(), *names["two"].imports.values()} == {None}
+
+
+def test_what_went_away_during_the_call_is_refused():
+    knob, shelf, names = Knob(), [Knob()], {"create": create, "MODULE": MODULE, "gone": Knob()}
+    refused(lambda: create(MODULE, imports={"it": shelf[0].level, "then": shelf.clear()}))
+    assert knob.level == 3
+    linecache.cache["gone.py"] = (1, None, ["create(MODULE, imports={'it': gone.level, 'then': drop()})"], "gone.py")
+    names["drop"] = lambda: names.pop("gone") and None
+    code = compile("create(MODULE, imports={'it': gone.level, 'then': drop()})", "gone.py", "exec")
+    refused(lambda: exec(code, names))
