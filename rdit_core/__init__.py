@@ -1,6 +1,7 @@
 """rdit_core: anywidgets outside Jupyter, over any transport. Re-exports the public surface and nothing else."""
 
 from .access import TRUSTED, Verdict, check_host, check_origin, check_token, origin_of
+from .atomic import atomic
 from .base_client import BaseClientConnection
 from .base_server import BaseServerConnection
 from .client import ClientConnection
@@ -18,6 +19,7 @@ from .errors import (
     WriteRefused,
 )
 from .limits import Limits
+from .links import Link, Links, LinkWarning, link_traits, links
 from .manager import WidgetData, WidgetManager
 from .model import WidgetModel
 from .policy import WritePolicy
@@ -32,6 +34,9 @@ __all__ = [
     "InvalidWidgetId",
     "LimitReached",
     "Limits",
+    "Link",
+    "LinkWarning",
+    "Links",
     "LocalProtocolError",
     "ProtocolError",
     "RditError",
@@ -49,8 +54,11 @@ __all__ = [
     "WritePolicy",
     "WriteRefused",
     "__version__",
+    "atomic",
     "check_host",
     "check_origin",
     "check_token",
+    "link_traits",
+    "links",
     "origin_of",
 ]
