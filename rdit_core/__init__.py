@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .access import TRUSTED, Verdict, check_host, check_origin, check_token, origin_of
+from .atomic import atomic
 from .base_client import BaseClientConnection
 from .base_server import BaseServerConnection
 from .client import ClientConnection
@@ -29,6 +30,7 @@ from .errors import (
     WriteRefused,
 )
 from .limits import Limits
+from .links import Link, Links, LinkWarning, link_traits, links
 from .manager import WidgetData, WidgetManager
 from .model import WidgetModel
 from .policy import WritePolicy
@@ -81,6 +83,9 @@ __all__ = [
     "InvalidWidgetId",
     "LimitReached",
     "Limits",
+    "Link",
+    "LinkWarning",
+    "Links",
     "LocalProtocolError",
     "ProtocolError",
     "RditError",
@@ -103,12 +108,15 @@ __all__ = [
     "WritePolicy",
     "WriteRefused",
     "__version__",
+    "atomic",
     "check_host",
     "check_origin",
     "check_token",
     "constant",
     "create",
     "encode_data",
+    "link_traits",
+    "links",
     "one_way",
     "origin_of",
     "summarize_data",

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from .access import Verdict
+from .atomic import apart
 from .base_server import BaseServerConnection, PendingUpdate
 from .errors import AccessRefused, LimitReached, UnknownWidget, WriteRefused
 from .events import Connected, Disconnected, FrontEndFailed, ObserverFailed, OutputDropped, WriteWasRefused
@@ -142,9 +143,10 @@ class Connections:
         if self._writes.is_applying:
             return 0  # An observer that pumps the host's loop must not start the next update inside this one.
         count = 0
-        while self._pending:
-            self._pending.popleft().apply()
-            count += 1
+        with apart():  # A page that is told that its write is done must be told what came of it.
+            while self._pending:
+                self._pending.popleft().apply()
+                count += 1
         return count
 
     # What they ask.

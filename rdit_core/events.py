@@ -7,7 +7,7 @@ Frozen records in two closed unions: `HostEvent` for `WidgetManager.on`, `Connec
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .errors import FrameCode, UpdateCode
 
@@ -95,6 +95,20 @@ class ChangesSwallowed:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkUnsettled:
+    """Links that never come to rest (and were stopped), or two traits whose validators leave them no common value (and
+    keep each their own). Python warns of the same (`LinkWarning`).
+    """
+
+    widget_id: str
+    """The first of them that is hosted here."""
+    property: str
+    ends: tuple[str, ...]
+    """All of them: class and trait."""
+    reason: Literal["never_settles", "divergent"]
+
+
+@dataclass(frozen=True, slots=True)
 class HandlerFailed:
     """A handler of a page's custom message raised. `error` has its traceback."""
 
@@ -139,6 +153,7 @@ HostEvent = (
     | ValueRounded
     | ValueSkipped
     | ChangesSwallowed
+    | LinkUnsettled
     | MessageDropped
     | OutputDropped
 )
@@ -155,6 +170,7 @@ EVENT_NAMES = {
     ValueRounded: "value_rounded",
     ValueSkipped: "unserializable_value",
     ChangesSwallowed: "changes_swallowed",
+    LinkUnsettled: "link_unsettled",
     MessageDropped: "message_dropped",
     OutputDropped: "output_dropped",
 }
