@@ -143,8 +143,8 @@ class CallSource:
         if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)):
             return False
         # All of them expressions, but for the generators of a comprehension, which are made of some.
-        parts = [child for child in ast.iter_child_nodes(node) if not _is_syntax(child)]
-        return all(self.is_constant(cast(ast.expr, part), depth) for part in parts)
+        parts = [cast(ast.expr, child) for child in ast.iter_child_nodes(node) if not _is_syntax(child)]
+        return all(self.is_constant(part, depth) for part in parts)
 
     def _is_constant_name(self, node: ast.Name, depth: int) -> bool:
         scope = getattr(node, "parent", None)

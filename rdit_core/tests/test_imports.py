@@ -211,6 +211,7 @@ def test_a_name_inside_of_a_function_means_what_it_means_there():
         lambda: create(MODULE, imports={"it": EITHER}),
         lambda: create(MODULE, imports={"it": FROM_TRAIT}),
         lambda: create(MODULE, imports={"it": ENTERED}),
+        lambda: create(MODULE, imports={"it": FRAME["a"].mean}),
         lambda: create(MODULE, imports={"it": SECOND}),
         lambda: create(MODULE, imports={"it": ONE}),
         lambda: create(MODULE, imports={"it": FEW}),
