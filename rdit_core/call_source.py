@@ -1,9 +1,9 @@
 """The source text of a call that is under way: which expression was written for which argument.
 
 A value that was passed says nothing of where it came from; the text of the call does. `executing` finds the call's node
-in the syntax tree of its file, by the positions in the byte code (Python 3.11 and later) or by comparing byte code.
-Where it cannot (Python 3.10 on a statement that was compiled by itself, as notebooks and script runners do), it is the
-only call of this function on the line that could have passed what was passed.
+in the syntax tree of its file, by the positions in the byte code (Python 3.11 and later). Without them it is the only
+call of this function on the line that could have passed what was passed; where there are several, `executing` compares
+byte code, which cannot tell for a statement that was compiled by itself, as notebooks and script runners do.
 
 Expressions are never run. Names are looked up, attributes are read where they are plain values or traits, and items of
 lists, tuples and dicts; at a property or a call we stop and say that we do not know.
@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any, Final, cast
 
 import executing
 import traitlets
+
+HAS_POSITIONS: Final = sys.version_info >= (3, 11)
+"""Without them, comparing byte code takes a second for some hundred lines, so it comes last."""
 
 MISSING: Final = object()
 """Not known."""
@@ -35,47 +39,48 @@ class CallSource:
         frame: the caller's. Its names are read while this object lives; drop both soon.
         function: what is being called; to recognise the call where positions do not tell.
         keyword: an argument that the call has.
+        position: where that stands among positional ones.
         given: what that argument is, a dict.
     """
 
-    def __init__(self, frame: FrameType, function: Any, keyword: str, given: Mapping[str, Any]) -> None:
+    def __init__(self, frame: FrameType, function: Any, keyword: str, position: int, given: Mapping[str, Any]) -> None:
         self._frame = frame
-        self.node: ast.Call | None = None
+        self.node: Final = self._node(function, keyword, position, given)
         """None when the source is not at hand, or several calls might be meant."""
-        source = executing.Source.for_frame(frame)
-        if source.tree is None:
-            return
-        node = executing.Source.executing(frame).node
-        if isinstance(node, ast.Call):
-            self.node = node
-        else:
+        self.argument: Final = None if self.node is None else _argument(self.node, keyword, position)
+        """What was written for the argument, or None when that does not stand in the call."""
+
+    def _node(self, function: Any, keyword: str, position: int, given: Mapping[str, Any]) -> ast.Call | None:
+        def by_code() -> ast.Call | None:
+            node = executing.Source.executing(self._frame).node
+            return node if isinstance(node, ast.Call) else None
+
+        def on_line() -> ast.Call | None:
             here = [
                 one
-                for one in ast.walk(source.tree)
+                for one in ast.walk(tree)
                 if isinstance(one, ast.Call)
-                and one.lineno <= frame.f_lineno <= (one.end_lineno or one.lineno)
+                and one.lineno <= self._frame.f_lineno <= (one.end_lineno or one.lineno)
                 and self.value_of(one.func) is function
-                and any(said.arg == keyword and self._could_be(said.value, given) for said in one.keywords)
+                and self._could_be(_argument(one, keyword, position), given)
             ]
-            self.node = here[0] if len(here) == 1 else None
+            return here[0] if len(here) == 1 else None
 
-    def _could_be(self, node: ast.expr, given: Mapping[str, Any]) -> bool:
-        written = self.items(node)
-        return written.keys() == given.keys() and all(
-            (value := self.value_of(one)) is MISSING or _is_same(value, given[name]) for name, one in written.items()
-        )
-
-    def argument(self, keyword: str, position: int) -> ast.expr | None:
-        """What was written for an argument, or None when that does not stand in the call."""
-        if self.node is None:
+        tree: Any = executing.Source.for_frame(self._frame).tree
+        if tree is None:
             return None
-        for given in self.node.keywords:
-            if given.arg == keyword:
-                return given.value
-        before = self.node.args[: position + 1]
-        if len(before) > position and not any(isinstance(one, ast.Starred) for one in before):
-            return before[position]
-        return None
+        return (by_code() or on_line()) if HAS_POSITIONS else (on_line() or by_code())
+
+    def _could_be(self, node: ast.expr | None, given: Mapping[str, Any]) -> bool:
+        written = self.items(node)
+        return (
+            node is not None
+            and written.keys() <= given.keys()
+            and all(
+                (value := self.value_of(one)) is MISSING or _is_same(value, given[name])
+                for name, one in written.items()
+            )
+        )
 
     def items(self, node: ast.expr | None) -> dict[str, ast.expr]:
         """The value expressions of a dict that is written out, `{"name": ...}` or `dict(name=...)`. What is spread into
@@ -161,6 +166,16 @@ class CallSource:
         value = self.value_of(node)
         # Bound by no text that we see: a builtin, or a name of a module whose statements run one by one.
         return value is not MISSING and node.id in self._frame.f_builtins
+
+
+def _argument(node: ast.Call, keyword: str, position: int) -> ast.expr | None:
+    for given in node.keywords:
+        if given.arg == keyword:
+            return given.value
+    before = node.args[: position + 1]
+    if len(before) > position and not any(isinstance(one, ast.Starred) for one in before):
+        return before[position]
+    return None
 
 
 def _attribute(owner: Any, name: str) -> Any:

@@ -98,8 +98,8 @@ def resolve_imports(imports: Mapping[str, Any], frame: FrameType, function: Any,
     """
     if all(_is_said(value) for value in imports.values()):
         return {name: _resolve(name, value, None, None) for name, value in imports.items()}
-    source = CallSource(frame, function, "imports", imports)
-    written = source.items(source.argument("imports", position))
+    source = CallSource(frame, function, "imports", position, imports)
+    written = source.items(source.argument)
     return {name: _resolve(name, value, written.get(name), source) for name, value in imports.items()}
 
 

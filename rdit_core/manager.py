@@ -168,10 +168,10 @@ class WidgetManager:
         hosted = self.store.all_hosted.get(widget_id)
         return hosted is not None and hosted.esm is not None
 
-    def is_child(self, widget_id: str) -> bool:
-        """Whether a widget is hosted only because a trait of another one refers to it."""
+    def is_part(self, widget_id: str) -> bool:
+        """Whether a trait of another widget refers to this one, which is then shown by that."""
         hosted = self.store.all_hosted.get(widget_id)
-        return hosted is not None and hosted.is_child
+        return any(hosted in parts for _, one in self.store.named() for parts in one.children.values())
 
     # Code in files.
 

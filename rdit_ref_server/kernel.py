@@ -386,7 +386,7 @@ class Kernel:
         last = self._owners.statement
         for widget_id, widget in list(self.manager.widgets.items()):
             # By the attribute alone: to import the class would import anywidget, which not every script needs.
-            if getattr(widget, "awaits_display", False) is True and not self.manager.is_child(widget_id):
+            if getattr(widget, "awaits_display", False) is True and not self.manager.is_part(widget_id):
                 self._owners.statement = self._owners.of_widget(widget_id)
                 self._shell.show_value(widget)
         self._owners.statement = last

@@ -13,7 +13,8 @@ import traitlets
 from ipywidgets.widgets import widget as widget_module
 
 import rdit_core
-from rdit_core import CreateError, Export, constant, create, one_way, two_way
+from rdit_core import CreateError, Export, call_source, constant, create, one_way, two_way
+from rdit_core.call_source import CallSource
 
 MODULE = "export default { render() {} };"
 
@@ -95,7 +96,9 @@ def test_an_expression_that_names_a_trait_is_linked():
     assert is_linked(create(MODULE, imports={"it": rack["a"].level}), rack["a"])
     assert is_linked(create(MODULE, imports={"it": holder.knob.level}), holder.knob)
     assert is_linked(rdit_core.create(MODULE, imports={"it": knob.level}), knob)
-    assert is_linked(partial(create, MODULE)(imports={"it": knob.level}), knob)
+    of_module = partial(create, MODULE)
+    widget = of_module(imports={"it": knob.level})
+    assert is_linked(widget, knob)
     slider = ipywidgets.IntSlider(value=3)
     assert is_linked(create(MODULE, imports={"it": slider.value}), slider, trait="value")
 
@@ -346,6 +349,15 @@ def test_statements_that_were_compiled_by_themselves_are_understood(text, linked
         exec(compile(ast.Module([node], []), path, "exec"), names)
     made = names["made"] if isinstance(names["made"], list) else [names["made"]]
     assert [one.imports["it"] is not None for one in made] == linked
+
+
+def test_without_positions_byte_code_is_compared_last(monkeypatch):
+    monkeypatch.setattr(call_source, "HAS_POSITIONS", False)
+    knob = Knob()
+    assert is_linked(create(MODULE, imports={"it": knob.level}), knob)
+    monkeypatch.setattr(CallSource, "_could_be", lambda *_: False)
+    widget = create(MODULE, imports={"it": knob.level})
+    assert is_linked(widget, knob)
 
 
 @pytest.mark.parametrize(
