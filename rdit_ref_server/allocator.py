@@ -27,7 +27,7 @@ _VARIABLES: Final = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_
 
 
 def give_back_memory() -> bool:
-    """Have freed memory go back to the system from now on, in the whole process. Gives whether that was done: only where
+    """Have freed memory go back to the system from now on, in the whole process. Gives whether that was done: where
     the C library has `mallopt`, and nobody set these limits in the environment.
     """
     if any(name in os.environ for name in _VARIABLES):
