@@ -138,11 +138,7 @@ class Port:
         if not self.is_open:
             return
         connection = self.connection
-        way = self.transport.to_client
-        if way.in_flight < way.window:
-            now_s = self.host.now_s
-            for frame in connection.frames_to_send() if self.is_base else connection.frames_to_send(now_s):
-                way.send(frame, self._watch(frame))
+        self.send()
         if self._inbox and not connection.is_congested:
             frame, view = self._inbox.popleft()
             self._take(frame, view)
@@ -150,6 +146,14 @@ class Port:
         if not connection.is_open and not self.is_base and not self._is_closing:
             self._close()
         self.arm()
+
+    def send(self) -> None:
+        """Send what there is, as far as there is room: what a task of its own may do at any moment."""
+        connection, way = self.connection, self.transport.to_client
+        if self.is_open and way.in_flight < way.window:
+            now_s = self.host.now_s
+            for frame in connection.frames_to_send() if self.is_base else connection.frames_to_send(now_s):
+                way.send(frame, self._watch(frame))
 
     def _close(self) -> None:
         closing = self.connection.closing
