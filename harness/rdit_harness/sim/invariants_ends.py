@@ -338,6 +338,8 @@ class LinkedAlike(Checker):
         shown: list[Any] = []
         for widget in world.linked:
             widget_id = widget.widget_id
+            if world.widgets.get(widget_id) is not widget:
+                return  # It was closed, and its link with it.
             model, inst = tab.model(widget_id), world.inst_of(widget)
             if model is None or inst is None or tab.inst.get(widget_id) != inst or tab.is_busy(widget_id, "linked"):
                 return
