@@ -48,6 +48,7 @@ _UNITS: Final = {
     "depth": "levels",
     "headroom": "times",
     "flood": "times",
+    "sets": "times",
     "frames": "frames",
     "messages": "messages",
     "widgets": "widgets",
