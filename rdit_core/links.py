@@ -52,6 +52,8 @@ Transform = Callable[[Any], Any]
 
 _MAX_SETS: Final = 100
 """How often one trait is set in one drain. Conversions that round settle after two or three."""
+_MAX_ANSWERS: Final = 1000
+"""How often pages change a link from one end and then from the other before somebody is told of such answers."""
 _MISSING: Final = object()
 _serials: Final = itertools.count()
 _lock: Final = threading.RLock()
@@ -60,6 +62,9 @@ _lock: Final = threading.RLock()
 
 class LinkWarning(UserWarning):
     """Links that do not come to rest, or whose ends do not agree."""
+
+
+Reason = Literal["never_settles", "divergent", "pages_answer"]
 
 
 # Comparing.
@@ -161,7 +166,7 @@ class _Ear:
         obj, carried, self.carried = self.obj(), self.carried, None
         now = _read(obj, self.name)
         if carried is None or carried.thread != threading.get_ident() or carried.value is not now:
-            self.keep(_propagate(self))
+            self.keep(_run(ear=self))
             now = _read(obj, self.name)
         if now is not change["new"]:
             change["new"] = now  # A target took another value, or none: nobody needs to hear of what was.
@@ -320,6 +325,8 @@ class _OwnLink(Link):
         self.ends: Final = ((weakref.ref(source[0]), source[1]), (weakref.ref(target[0]), target[1]))
         self.keys: Final = ((id(source[0]), source[1]), (id(target[0]), target[1]))
         self.transforms: Final = (forth, back)
+        self._last_start = 0
+        self._answers = 0
         self.link()
 
     @property
@@ -329,6 +336,14 @@ class _OwnLink(Link):
     @property
     def target(self) -> tuple[Any, str]:
         return self.ends[1][0](), self.ends[1][1]
+
+    def begun(self, start: int, *, by_page: bool) -> bool:
+        """A change has gone along it. Returns whether it is time to say that pages answer each other: no user changes
+        the one end and then the other, for so long, and never one of them twice.
+        """
+        self._answers = self._answers + 1 if by_page and start != self._last_start else 0
+        self._last_start = start
+        return self._answers == _MAX_ANSWERS
 
     @property
     def is_linked(self) -> bool:
@@ -497,14 +512,17 @@ _here: Final = _Here()
 class _Drain:
     """The worklist of one thread, from the outermost change until all is at rest."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, *, by_page: bool) -> None:
         self.error: BaseException | None = None
+        self._by_page = by_page
         self._group = group
         self._steps: deque[_Step] = deque()
         self._waiting: set[tuple[int, int]] = set()
         self._sets: Counter[Key] = Counter()
         self._read: dict[_OwnLink, tuple[int, Any]] = {}
         """What was carried last along each link, and from which end."""
+        self._starts: dict[_OwnLink, int] = {}
+        """From which end each link was carried first."""
         self._target: _Ear | None = None
         """The end that is being set."""
         self._via: Link | None = None
@@ -578,6 +596,7 @@ class _Drain:
         before = _read(target, other.name)
         try:
             raw, value = _raw(obj, ear.name), getattr(obj, ear.name)
+            self._starts.setdefault(link, step.start)
             self._read[link] = (step.start, raw if raw is not _MISSING else _raw(obj, ear.name))
             transform = link.transforms[step.start]
             wanted = value if transform is None else transform(value)
@@ -640,8 +659,11 @@ class _Drain:
             self._tell("never_settles", [ear for ear in self._ears if self._sets[id(ear.obj()), ear.name] >= _MAX_SETS])
         for ends in self._divergent:
             self._tell("divergent", ends)
+        for link, start in self._starts.items():
+            if link.begun(start, by_page=self._by_page):
+                self._tell("pages_answer", [ear for ear in self._ears if link.serial in ear.links])
 
-    def _tell(self, reason: Literal["never_settles", "divergent"], ears: Sequence[_Ear]) -> None:
+    def _tell(self, reason: Reason, ears: Sequence[_Ear]) -> None:
         names = tuple(ear.spelled() for ear in ears)
         told: set[int] = set()
         for ear in ears:
@@ -651,6 +673,8 @@ class _Drain:
                     store.emit(LinkUnsettled(hosted.comm.comm_id, ear.name, names, reason))
         if reason == "never_settles":
             text = f"Links never settle: {' → '.join((*names, names[0]))}; given up after {_MAX_SETS} rounds"
+        elif reason == "pages_answer":
+            text = f"Pages answer each other's changes along a link, without end: {' and '.join(names)}"
         else:
             text = f"Linked traits do not agree on a value, each keeps its own: {' and '.join(names)}"
         try:
@@ -694,7 +718,7 @@ def _note(group: Group, obj: Any, name: str, *, is_held: bool = False) -> None:
             group.add(store, hosted, {name: _read(obj, name)})
 
 
-def _run(*steps: _Step, ear: _Ear | None = None) -> BaseException | None:
+def _run(*steps: _Step, ear: _Ear | None = None, by_page: bool = False) -> BaseException | None:
     """Carry from here until all is at rest. Returns what is to be raised to whoever began."""
     running = _here.drain
     if running is not None:
@@ -702,7 +726,7 @@ def _run(*steps: _Step, ear: _Ear | None = None) -> BaseException | None:
             running.add(step)
         return None
     with grouped() as group:
-        drain = _here.drain = _Drain(group)
+        drain = _here.drain = _Drain(group, by_page=by_page)
         group.holds_messages = True
         try:
             if ear is not None:
@@ -716,12 +740,14 @@ def _run(*steps: _Step, ear: _Ear | None = None) -> BaseException | None:
     return drain.error
 
 
-def _propagate(ear: _Ear) -> BaseException | None:
-    return _run(ear=ear)
+def carry(widget: Any, name: str, *, by_page: bool) -> None:
+    """A store is told of a trait that is the end of a link: carry the change, before any observer hears of it.
 
-
-def carry(widget: Any, name: str) -> None:
-    """A store is told of a trait that is the end of a link: carry the change, before any observer hears of it."""
+    Args:
+        widget: the object.
+        name: the trait.
+        by_page: whether a page's write is being applied.
+    """
     ear = _ear_of(widget, name)
     if ear is None:
         return
@@ -729,7 +755,7 @@ def carry(widget: Any, name: str) -> None:
     if drain is not None:
         drain.changed(ear)
         return
-    ear.keep(_propagate(ear))
+    ear.keep(_run(ear=ear, by_page=by_page))
     ear.carried = _Carried(_read(widget, name), threading.get_ident())
 
 

@@ -80,6 +80,8 @@ class Notices:
         ends = ", ".join(event.ends)
         if event.reason == "never_settles":
             text = f"links of {ends} never settle: each change leads to another; they were stopped"
+        elif event.reason == "pages_answer":
+            text = f"pages answer each other's changes of linked properties, without end: {ends}"
         else:
             text = f"linked properties {ends} do not agree on a value: each keeps its own"
         # Python warns too, at the statement, but of each place once only.

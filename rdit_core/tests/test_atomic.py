@@ -7,7 +7,7 @@ import anywidget
 import pytest
 import traitlets
 
-from rdit_core import TRUSTED, Limits, WidgetManager, atomic, link_traits, links
+from rdit_core import TRUSTED, Limits, LinkWarning, WidgetManager, atomic, link_traits, links
 from rdit_core.atomic import present_group
 
 from .kinds import KINDS, TELLS_OF_CHANGES, DescribedTraits, every_kind
@@ -444,6 +444,34 @@ def test_linked_mailboxes_show_each_message_at_both_ends(manager):
         a.data = value
     page.settle()
     assert seen[1:] == [("one", "one"), (None, None), ("two", "two"), (None, None)]
+
+
+def answer(manager, *widget_ids):
+    """Pages set one and the other in turn."""
+    for turn in range(1, 1200):
+        manager.update(widget_ids[turn % 2], "value", turn)
+
+
+def test_pages_that_answer_each_other_without_end_are_reported_once(manager):
+    a, b = several(manager, 2)
+    link_traits((a, "value"), (b, "value"))
+    told = []
+    manager.on("link_unsettled", told.append)
+    with pytest.warns(LinkWarning, match="Pages answer each other"):
+        answer(manager, "0", "1")
+    [event] = told
+    assert event.reason == "pages_answer" and sorted(event.ends) == ["Counter[0].value", "Counter[1].value"]
+
+
+def test_pages_that_change_one_end_several_times_answer_nobody(manager):
+    a, b = several(manager, 2)
+    link_traits((a, "value"), (b, "value"))
+    manager.on("link_unsettled", lambda event: pytest.fail(str(event)))
+    for turn in range(1, 3000):
+        if turn % 900:
+            manager.update(str(turn % 2), "value", turn)
+        else:
+            b.value = turn
 
 
 def test_two_pages_that_answer_each_other_do_not_keep_a_third_waiting(manager):

@@ -50,6 +50,22 @@ def test_linked_traits_without_a_common_value_are_said_on_the_terminal(written):
     manager.clear()
 
 
+def test_pages_that_answer_each_other_are_said_on_the_terminal(written):
+    one, other = Number(), Number()
+    manager = hosted(one, other)
+    link_traits((one, "value"), (other, "value"))
+
+    def answer():
+        for turn in range(1, 1100):
+            manager.update(("odd", "other")[turn % 2], "value", turn)
+
+    with pytest.warns(LinkWarning):
+        answer()
+    [line] = written
+    assert "pages answer each other" in line
+    manager.clear()
+
+
 def test_links_that_never_settle_are_said_on_the_terminal(written):
     one, other = Number(), Number()
     manager = hosted(one, other)
