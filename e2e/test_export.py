@@ -61,6 +61,11 @@ def test_an_exported_page_shows_what_the_live_page_shows(
     assert page.texts(".values") == live.texts(".values")
     assert "bytes 76800/76800: 9792000" in page.text(".values")
     assert "[NaN, Infinity, -Infinity, -0, 0.30000000000000004]" in page.text(".values")
+    for shown in (live, page):
+        assert shown.count("math") == 3
+        assert shown.evaluate("document.querySelector('math mfrac').getBoundingClientRect().height > 20") is True
+        assert shown.evaluate("document.querySelector('math annotation').getBoundingClientRect().height") == 0
+        assert "\\nosuch" in shown.text("pre[data-mime='text/latex']")
     assert page.text("#rdit-run") == "Stopped by an error"
     assert page.count("#injected") == 0
     assert page.evaluate(REQUESTS) == []

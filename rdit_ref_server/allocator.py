@@ -1,9 +1,9 @@
 """What the process keeps of memory that was freed.
 
-glibc's allocator serves large blocks from mappings of their own, which go back to the system when they are freed. But it
-learns: each such block that is freed raises the size above which it does so, up to 32 MiB. So after the first large
-frame, frames come from the heap, where one small object that lives on behind them keeps all of it resident. A server that
-was sent frames of 8 MB for a while held 40 to 90 MB more for the rest of its life (docs/soak.md).
+glibc's allocator serves large blocks from mappings of their own, which go back to the system when they are freed. But
+it learns: each such block that is freed raises the size above which it does so, up to 32 MiB. So after the first large
+frame, frames come from the heap, where one small object that lives on behind them keeps all of it resident: a server
+that was sent frames of 8 MB for a while kept 40 to 90 MB more.
 
 Setting the limit once ends the learning (mallopt(3), "M_MMAP_THRESHOLD"). Other allocators are left alone, as are
 limits that the environment sets.
@@ -27,8 +27,8 @@ _VARIABLES: Final = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_
 
 
 def give_back_memory() -> bool:
-    """Have freed memory go back to the system from now on, in the whole process. Gives whether that was done: it is where
-    the C library has `mallopt` and nobody set these limits in the environment.
+    """Have freed memory go back to the system from now on, in the whole process. Gives whether that was done: where
+    the C library has `mallopt`, and nobody set these limits in the environment.
     """
     if any(name in os.environ for name in _VARIABLES):
         return False

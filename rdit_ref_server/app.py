@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 from rdit_core import __version__
 
 from . import sse, websocket
-from .client_files import PAGE, read_client
+from .client_files import PAGE, ClientFile, read_client
 from .counters import Counters
 from .kernel import Kernel
 from .kernels import Kernels, Tab, TooManyKernels
@@ -60,6 +60,7 @@ def create_app(
     """
     refuse_workers(workers)
     files = read_client(client)
+    read_only_page = _marked(files, b"data-rdit-read-only")
     counters = Counters()
     if isinstance(kernel, Kernels):
         kernel.listen(lambda one: counters.add(one.manager), lambda one: counters.remove(one.manager))
@@ -71,11 +72,14 @@ def create_app(
         return _not_found() if file is None else file.response(request)
 
     async def page(request: Request) -> Response:
-        if isinstance(kernel, Kernel):
-            return client_response(PAGE, request) if kernel.has_begun else _not_started()
-        file = files.get(PAGE)
+        if isinstance(kernel, Kernel) and not kernel.has_begun:
+            return _not_started()
+        # It is told at once, so that it shows no button that does nothing.
+        file = read_only_page if present(rules).read_only else files.get(PAGE)
         if file is None:
             return _not_found()
+        if isinstance(kernel, Kernel):
+            return file.response(request)
         # Each load of the page is somebody else.
         mark = b'<html data-rdit-kernel="%b"' % Kernels.new_key().encode()
         content = file.content.replace(b"<html", mark, 1)
@@ -217,6 +221,12 @@ class _Visit(Response):
             await self._response(scope, receive, send)
         finally:
             self._leave()
+
+
+def _marked(files: Mapping[str, ClientFile], attribute: bytes) -> ClientFile | None:
+    """The page with one attribute more."""
+    page = files.get(PAGE)
+    return None if page is None else ClientFile.of(page.content.replace(b"<html", b"<html " + attribute, 1), ".html")
 
 
 def _read_only() -> Response:

@@ -34,7 +34,7 @@ class Notices:
     def listen(self, manager: WidgetManager) -> list[Callable[[], None]]:
         """Hear from a manager. Gives what to call to hear no more."""
         return [
-            manager.on("front_end_failed", self._on_front_end_failed),
+            manager.on("front_end_failed", lambda event: self._on_front_end_failed(event, manager)),
             manager.on("unserializable_value", self._on_value_skipped),
             manager.on("value_rounded", self._on_value_rounded),
             manager.on("message_dropped", self._on_message_dropped),
@@ -52,12 +52,14 @@ class Notices:
         with self._lock:
             self._told_of_messages.clear()
 
-    def _on_front_end_failed(self, event: FrontEndFailed) -> None:
+    def _on_front_end_failed(self, event: FrontEndFailed, manager: WidgetManager) -> None:
         """The page shows the error itself; this is for whoever watches the terminal. It may come on any thread."""
         said = f"({event.stage[:50]}): {event.message[:1000]}"
         # A terminal obeys what it is sent, and a page may send anything.
         text = "".join(letter if letter.isprintable() else " " for letter in said)
-        write_to_terminal(f"rdit: widget {event.widget_id} failed in its page {text}\n")
+        widget = manager.widgets.get(event.widget_id)
+        kind = "widget" if widget is None else type(widget).__name__
+        write_to_terminal(f"rdit: {kind} {event.widget_id} failed in its page {text}\n")
 
     def _on_value_rounded(self, event: ValueRounded) -> None:
         sys.stderr.write(

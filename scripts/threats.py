@@ -246,9 +246,9 @@ THREATS: Final = (
     Threat(
         22,
         "page",
-        "Markup in values, errors, output or names.",
-        "All of it is shown as text. The one exception is `text/html` that the script displays itself, which is "
-        "its point; the policy keeps scripts in it from running.",
+        "Markup in values, errors, output, formulas or names.",
+        "All of it is shown as text, and of a formula elements of MathML that the page knows. The one exception is "
+        "`text/html` that the script displays itself, which is its point; the policy keeps scripts in it from running.",
     ),
     Threat(
         23,

@@ -1,7 +1,11 @@
 import pytest
+from starlette.testclient import TestClient
 
 from rdit_core import __version__
-from rdit_ref_server.app import CLIENT
+from rdit_ref_server.app import CLIENT, create_app
+from rdit_ref_server.security import AccessRules
+
+from .conftest import ORIGIN
 
 
 def test_the_page_and_its_files_are_served(site):
@@ -11,6 +15,26 @@ def test_the_page_and_its_files_are_served(site):
     assert (answer.text, answer.headers["content-type"]) == ("export {};", "text/javascript; charset=utf-8")
     assert site.get("/client/page.css").headers["content-type"] == "text/css; charset=utf-8"
     assert site.get("/client/page.js").headers["cache-control"] == "no-cache"
+
+
+def test_a_page_that_may_see_only_is_told_so_at_once(running, client_folder):
+    (client_folder / "index.html").write_text('<!doctype html><html lang="en"><title>rdit</title>')
+
+    def page(*, read_only):
+        rules = AccessRules.for_address("127.0.0.1", 8765, token=None, read_only=read_only)
+        running.kernel.submit(lambda: None)
+        with TestClient(
+            create_app(running.kernel, running.script, rules, client=client_folder), base_url=ORIGIN
+        ) as site:
+            answer = site.get("/")
+            again = site.get("/", headers={"if-none-match": answer.headers["etag"]})
+            return answer, again.status_code
+
+    one, one_again = page(read_only=True)
+    other, other_again = page(read_only=False)
+    assert one.text == other.text.replace("<html", "<html data-rdit-read-only", 1) != other.text
+    assert one.headers["etag"] != other.headers["etag"]
+    assert (one_again, other_again) == (304, 304)
 
 
 @pytest.mark.parametrize(

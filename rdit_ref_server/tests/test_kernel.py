@@ -60,12 +60,23 @@ class Page:
 # Running a script.
 
 
+def test_a_statement_says_for_how_long_its_run_has_gone_on_while_it_does(running):
+    kernel, told = running.kernel, []
+    kernel.log.subscribe(lambda: told.append(json.loads(kernel.encode(kernel.log.read(0)[0][-1])[1])))
+    events = running.run("import time\ntime.sleep(0.2)\n1\n")
+    elapsed = [event["elapsed_s"] for event in told if event["kind"] == "statement"]
+    assert elapsed == sorted(elapsed) and elapsed[0] < 0.2 <= elapsed[-1]
+    # And is the same for all who come later.
+    assert not any("elapsed_s" in event for event in events)
+
+
 def test_each_statement_is_announced_and_its_results_follow(running):
     events = running.run("a = 1\nprint(a)\na + 1\n")
     assert kinds(events) == ["statement", "statement", "stream", "statement", "display", "done"]
     assert [event["statement"] for event in events] == [1, 2, 2, 3, 3, None]
     assert events[1]["source"] == "print(a)"
     assert (events[1]["lineno"], events[1]["end_lineno"]) == (2, 2)
+    assert [event.get("total") for event in events] == [3, 3, None, 3, None, None]
     assert events[2] == {"id": 3, "kind": "stream", "statement": 2, "name": "stdout", "text": "1\n"}
     assert events[4]["data"] == {"text/plain": "2"}
     assert events[5]["status"] == "ok"
