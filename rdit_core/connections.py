@@ -15,11 +15,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from .access import Verdict
-from .atomic import apart
 from .base_server import BaseServerConnection, PendingUpdate
 from .errors import AccessRefused, LimitReached, UnknownWidget, WriteRefused
 from .events import Connected, Disconnected, FrontEndFailed, ObserverFailed, OutputDropped, WriteWasRefused
 from .limits import Limits
+from .links import at_rest
 from .messages import Op, Output, Reject, Report, WidgetUpdate
 from .server import CLOSE_CODES, PendingBatch, ServerConnection
 from .session import Session
@@ -142,8 +142,10 @@ class Connections:
         """
         if self._writes.is_applying:
             return 0  # An observer that pumps the host's loop must not start the next update inside this one.
+        if not self._pending:
+            return 0
         count = 0
-        with apart():  # A page that is told that its write is done must be told what came of it.
+        with at_rest():  # A page that is told that its write is done must be told what came of it.
             while self._pending:
                 self._pending.popleft().apply()
                 count += 1

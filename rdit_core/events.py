@@ -96,8 +96,9 @@ class ChangesSwallowed:
 
 @dataclass(frozen=True, slots=True)
 class LinkUnsettled:
-    """Links that never come to rest (and were stopped), or two traits whose validators leave them no common value (and
-    keep each their own). Python warns of the same (`LinkWarning`).
+    """Links that never come to rest (and were stopped); two traits whose validators leave them no common value (and
+    keep each their own); two ends that pages have changed in turn for so long that they must be answering each other
+    (nothing is stopped). Python warns of the same (`LinkWarning`).
     """
 
     widget_id: str
@@ -105,7 +106,7 @@ class LinkUnsettled:
     property: str
     ends: tuple[str, ...]
     """All of them: class and trait."""
-    reason: Literal["never_settles", "divergent"]
+    reason: Literal["never_settles", "divergent", "pages_answer"]
 
 
 @dataclass(frozen=True, slots=True)

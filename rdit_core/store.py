@@ -220,7 +220,7 @@ class Store:
         with grouped() as group:
             group.add(self, hosted, {name: value for name, value in state.items() if name != ESM})
             for name in linked:
-                carry(hosted.widget, name)
+                carry(hosted.widget, name, by_page=self.writes.is_applying)
 
     def commit_together(self, pending: Mapping[HostedWidget, Mapping[str, Any]]) -> None:
         """Take what these properties hold now, all of it under one hold of the lock."""
