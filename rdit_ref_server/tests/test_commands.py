@@ -178,7 +178,7 @@ def test_what_the_server_says_is_lines_of_json_without_its_token(serve):
             if message.get("open"):
                 widget_id = message["open"][0]["widget_id"]
         ops = [{"op": "set", "widget_id": widget_id, "inst": message["open"][0]["inst"], "property": "value"}]
-        page.send(json.dumps({"type": "batch", "seq": 1, "ops": [{**ops[0], "value": "no number"}]}))
+        page.send(json.dumps({"type": "batch", "seq": message["ack"] + 1, "ops": [{**ops[0], "value": "no number"}]}))
         while not message.get("rejects"):
             message = json.loads(page.recv(timeout=PATIENCE_S))
     with pytest.raises(urllib.error.HTTPError):

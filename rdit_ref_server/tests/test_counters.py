@@ -76,7 +76,7 @@ def test_what_is_refused_is_counted_by_its_code(site, stranger, running, counter
         (opened,) = sync["open"]
         op = {"op": "set", "widget_id": opened["widget_id"], "inst": opened["inst"]}
         ops = [{**op, "property": "_esm", "value": "x"}, {**op, "property": "value", "value": "x"}]
-        socket.send_json({"type": "batch", "seq": 1, "ops": ops})
+        socket.send_json({"type": "batch", "seq": sync["ack"] + 1, "ops": ops})
         while not socket.receive_json().get("rejects"):
             pass
         socket.send_text("no JSON")

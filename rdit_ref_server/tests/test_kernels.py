@@ -274,9 +274,10 @@ def refused_write(page):
     page.send_json({"type": "hello"})
     while (sync := page.receive_json())["type"] != "sync" or not sync["open"]:
         pass
+    seq = sync["ack"] + 1
     (opened,) = sync["open"]
     op = {"op": "set", "widget_id": opened["widget_id"], "inst": opened["inst"], "property": "_esm", "value": "x"}
-    page.send_json({"type": "batch", "seq": 1, "ops": [op]})
+    page.send_json({"type": "batch", "seq": seq, "ops": [op]})
     while not page.receive_json().get("rejects"):
         pass
 
