@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from traitlets import HasTraits
 
+from .atomic import GROUP
 from .base_server import BaseServerConnection
 from .code_files import as_text
 from .comm import WidgetComm
@@ -27,8 +28,10 @@ from .file_listeners import follow_files
 from .follow import Follower, take_shortcut
 from .frames import require_widget_id
 from .hosted import HostedWidget, forget_instance, give_comm
+from .hosts import add_host, hosts_of
 from .invoke import ANSWER
 from .layouts import Layouts, is_layout_state
+from .links import EARS, unlink_widget
 from .policy import WritePolicy
 from .references import IPYWIDGETS_REFERENCE, REFERENCE, is_described, is_ipywidget, prefix_of, replace_widgets
 from .store import LAYOUT, Store
@@ -58,6 +61,12 @@ class Comms:
         """Those that are hosted only because others refer to them."""
         self._links: dict[HostedWidget, None] = {}
         """ipywidgets' `jslink` and its like: widgets that hold the two that they link."""
+        add_host(self)
+
+    @property
+    def store(self) -> Store:
+        """Where it all goes."""
+        return self._store
 
     def of(self, widget: Any) -> HostedWidget | None:
         """What is kept of an object, if it is hosted."""
@@ -104,6 +113,8 @@ class Comms:
         comm = hosted.comm
         self._by_comm.pop(comm, None)
         comm.close()
+        if not hosts_of(widget):
+            unlink_widget(widget)
         if is_ipywidget(widget) and widget.comm is comm:
             forget_instance(comm)
             widget.comm = None
@@ -228,6 +239,9 @@ class Comms:
         thread = self._writes.thread
         if thread.group is not None:
             self._store.commit(hosted, self._with_group(hosted, {name: value}))
+        elif GROUP.get() is not None or (EARS and (id(hosted.widget), name) in EARS):
+            self._store.commit(hosted, {name: value})
+            is_plain = is_plain and GROUP.get() is None and hosted.raw(name) is value
         else:
             self._store.commit_one(hosted, name, value)
         if is_plain and thread.is_applying:

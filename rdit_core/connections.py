@@ -19,6 +19,7 @@ from .base_server import BaseServerConnection, PendingUpdate
 from .errors import AccessRefused, LimitReached, UnknownWidget, WriteRefused
 from .events import Connected, Disconnected, FrontEndFailed, ObserverFailed, OutputDropped, WriteWasRefused
 from .limits import Limits
+from .links import at_rest
 from .messages import Op, Output, Reject, Report, WidgetUpdate
 from .server import CLOSE_CODES, ServerConnection
 from .server_batches import PendingBatch
@@ -143,10 +144,13 @@ class Connections:
         """
         if self._writes.is_applying:
             return 0  # An observer that pumps the host's loop must not start the next update inside this one.
+        if not self._pending:
+            return 0
         count = 0
-        while self._pending:
-            self._pending.popleft().apply()
-            count += 1
+        with at_rest():  # A page that is told that its write is done must be told what came of it.
+            while self._pending:
+                self._pending.popleft().apply()
+                count += 1
         return count
 
     # What they ask.

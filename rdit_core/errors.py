@@ -49,6 +49,16 @@ ClientCode = Literal[
 CommandCode = Literal["unknown_command", "command_failed", "bad_return", "no_event_loop"]
 """Codes of a command that was not answered with a response (PROTOCOL.md, "Error names")."""
 
+CreateCode = Literal[
+    "bad_source",
+    "source_not_found",
+    "bad_trait_name",
+    "bad_export",
+    "unknown_export",
+    "ambiguous_import",
+]
+"""Codes of a widget that `create` did not make."""
+
 AccessCode = Literal["forbidden_origin", "forbidden_host", "unauthorized"]
 """Codes of a connection that was refused before it was accepted."""
 
@@ -163,6 +173,18 @@ class LimitReached(RditError):
     """A limit of `Limits` was reached; what existed before goes on."""
 
     code = "limit_reached"
+
+
+class CreateError(RditError, ValueError):
+    """A widget was not made: what was asked for cannot be, or cannot be told. Nothing was opened or linked.
+
+    Attributes:
+        code: why, one of `CreateCode`.
+    """
+
+    def __init__(self, code: CreateCode, message: str) -> None:
+        super().__init__(message)
+        self.code: CreateCode = code
 
 
 class AccessRefused(RditError, PermissionError):

@@ -7,7 +7,7 @@ Frozen records in two closed unions: `HostEvent` for `WidgetManager.on`, `Connec
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .errors import FrameCode, UpdateCode
 
@@ -95,6 +95,21 @@ class ChangesSwallowed:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkUnsettled:
+    """Links that never come to rest (and were stopped); two traits whose validators leave them no common value (and
+    keep each their own); two ends that pages have changed in turn for so long that they must be answering each other
+    (nothing is stopped). Python warns of the same (`LinkWarning`).
+    """
+
+    widget_id: str
+    """The first of them that is hosted here."""
+    property: str
+    ends: tuple[str, ...]
+    """All of them: class and trait."""
+    reason: Literal["never_settles", "divergent", "pages_answer"]
+
+
+@dataclass(frozen=True, slots=True)
 class WriteStorm:
     """Pages write a property more often than `Limits.max_slot_writes`: what comes beyond is refused. Told once per
     `Limits.storm_s`.
@@ -164,6 +179,7 @@ HostEvent = (
     | ValueRounded
     | ValueSkipped
     | ChangesSwallowed
+    | LinkUnsettled
     | MessageDropped
     | OutputDropped
 )
@@ -182,6 +198,7 @@ EVENT_NAMES = {
     ValueRounded: "value_rounded",
     ValueSkipped: "unserializable_value",
     ChangesSwallowed: "changes_swallowed",
+    LinkUnsettled: "link_unsettled",
     MessageDropped: "message_dropped",
     OutputDropped: "output_dropped",
 }

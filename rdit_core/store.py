@@ -22,8 +22,10 @@ import logging
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
+from .atomic import GROUP, grouped, present_group
 from .base_server import BaseServerConnection
 from .encoding import EncodedValue, encode
 from .errors import LimitReached, UnknownWidget, UnserializableValue
@@ -31,6 +33,7 @@ from .events import ChangesSwallowed, HostEvent, ValueRounded, ValueSkipped, Wid
 from .hosted import HostedWidget
 from .layouts import Layouts
 from .limits import VALUE_DEPTH, Limits
+from .links import EARS, carry, is_end
 from .messages import MAX_COUNT
 from .outbox import Description
 from .references import is_bare, mentions_widgets
@@ -195,8 +198,57 @@ class Store:
 
     # Values in.
 
+    def is_shown(self, hosted: HostedWidget) -> bool:
+        """Whether a widget is open: pages know it, or are about to be told of it."""
+        return bool(hosted.ids) and hosted.ids[0] in self.insts
+
     def commit(self, hosted: HostedWidget, state: Mapping[str, Any]) -> bool:
-        """Store serialized values; push what differs. Returns whether anything did."""
+        """Store serialized values; push what differs. Returns whether anything did, as far as it is pushed by then.
+
+        In a group they wait for its end; and those that are linked make a group, with what follows from them.
+        """
+        if (EARS or GROUP.get() is not None) and self.is_shown(hosted):
+            linked = [name for name in state if is_end(hosted.widget, name)]
+            if linked or present_group() is not None:
+                self._commit_grouped(hosted, state, linked)
+                return False
+        return self._store_values({hosted: self._encoded(hosted, state)})
+
+    def _commit_grouped(self, hosted: HostedWidget, state: Mapping[str, Any], linked: Sequence[str]) -> None:
+        if ESM in state:
+            self._commit_esm(hosted, state[ESM])
+        with grouped() as group:
+            group.add(self, hosted, {name: value for name, value in state.items() if name != ESM})
+            for name in linked:
+                carry(hosted.widget, name, by_page=self.writes.is_applying)
+
+    def commit_together(self, pending: Mapping[HostedWidget, Mapping[str, Any]]) -> None:
+        """Take what these properties hold now, all of it under one hold of the lock."""
+        for _ in range(_REREADS):
+            encoded = {
+                hosted: self._encoded(hosted, self._present(hosted, state))
+                for hosted, state in pending.items()
+                if hosted.widget is not None
+            }
+            is_news = self._store_values(encoded)
+            # Where several threads write: until what is stored is what stands.
+            if not is_news or all(len(hosted.writers) <= 1 for hosted in encoded):
+                break
+
+    def _present(self, hosted: HostedWidget, state: Mapping[str, Any]) -> dict[str, Any]:
+        """What these properties hold now; the values that are given, of those that cannot be read."""
+        present: dict[str, Any] = {}
+        for name, value in state.items():
+            if not hosted.can_read(name):
+                present[name] = value
+                continue
+            try:
+                present[name] = hosted.read(name)
+            except Exception as error:
+                self._unreadable(hosted, name, error)
+        return present
+
+    def _encoded(self, hosted: HostedWidget, state: Mapping[str, Any]) -> dict[str, EncodedValue]:
         encoded: dict[str, EncodedValue] = {}
         for name, value in state.items():
             if name == ESM:
@@ -215,23 +267,29 @@ class Store:
             else:
                 if type(shown) is int and abs(shown) > MAX_COUNT:
                     self._rounded(hosted, name)
+        return encoded
+
+    def _store_values(self, encoded: Mapping[HostedWidget, Mapping[str, EncodedValue]]) -> bool:
+        """Store encoded values and push what differs, all at once. Returns whether anything did."""
         woken: dict[AnyConnection, None] = {}
         lost: Sequence[SlotKey] = ()
         with self.lock:
-            changed = {
-                name: value
-                for name, value in encoded.items()
+            changed = [
+                (hosted, name, value)
+                for hosted, values in encoded.items()
+                for name, value in values.items()
                 if (slot := hosted.slots.get(name)) is None or slot.value != value
-            }
+            ]
             if changed and self.connections:
-                lost = self._tell(hosted, changed, woken)
-            for name, value in changed.items():
+                lost = self._tell(changed, woken)
+            for hosted, name, value in changed:
                 hosted.slots[name] = Slot(value, self.revisions.next())
         self._wake(woken)
         if lost:
             self._swallowed(lost)
-        if hosted.has_strayed:
-            self._look_after_strays(hosted)
+        for hosted in encoded:
+            if hosted.has_strayed:
+                self._look_after_strays(hosted)
         return bool(changed)
 
     def commit_one(self, hosted: HostedWidget, name: str, value: Any) -> None:
@@ -250,7 +308,7 @@ class Store:
             if slot is not None and slot.value == encoded:
                 return
             if slot is None or len(hosted.ids) != 1:
-                lost = self._tell(hosted, {name: encoded}, woken)
+                lost = self._tell([(hosted, name, encoded)], woken)
             else:
                 origin, key = self.writes.origin, (hosted.ids[0], name)
                 for connection in self.connections.values():
@@ -293,10 +351,18 @@ class Store:
         try:
             value = hosted.read(property)
         except Exception as error:
-            _log.warning("value of %s.%s skipped: its serializer raised", hosted.comm.comm_id, property, exc_info=error)
-            self.emit(ValueSkipped(hosted.comm.comm_id, property, f"its serializer raised {type(error).__name__}"))
+            self._unreadable(hosted, property, error)
             return False
+        if is_end(hosted.widget, property):
+            # A second look sends nothing along a link again.
+            slot, encoded = hosted.slots.get(property), self._encoded(hosted, {property: value})
+            if slot is not None and encoded.get(property, slot.value) == slot.value:
+                return False
         return self.commit(hosted, {property: value})
+
+    def _unreadable(self, hosted: HostedWidget, name: str, error: Exception) -> None:
+        _log.warning("value of %s.%s skipped: its serializer raised", hosted.comm.comm_id, name, exc_info=error)
+        self.emit(ValueSkipped(hosted.comm.comm_id, name, f"its serializer raised {type(error).__name__}"))
 
     def refresh_all(self) -> list[SlotKey]:
         """Read every property of every widget again and commit what differs. Returns which did."""
@@ -353,6 +419,21 @@ class Store:
         """Keep a custom message for every session that shows the widget, or for these."""
         encoded = encode(content, max_depth=self._value_depth)
         copies = tuple(memoryview(data).tobytes() for data in buffers)
+        group = present_group()
+        if group is not None and group.holds_messages:
+            group.add_message(partial(self._send, hosted, encoded, copies, sessions))
+            return
+        if group is not None:
+            group.commit()
+        self._send(hosted, encoded, copies, sessions)
+
+    def _send(
+        self,
+        hosted: HostedWidget,
+        encoded: EncodedValue,
+        copies: tuple[bytes, ...],
+        sessions: Sequence[Session] | None,
+    ) -> None:
         woken: dict[AnyConnection, None] = {}
         with self.lock:
             for session in self.sessions if sessions is None else sessions:
@@ -365,16 +446,16 @@ class Store:
         self._wake(woken)
 
     def _tell(
-        self, hosted: HostedWidget, changes: Mapping[str, EncodedValue], woken: dict[AnyConnection, None]
+        self, changes: Iterable[tuple[HostedWidget, str, EncodedValue]], woken: dict[AnyConnection, None]
     ) -> Sequence[SlotKey]:
         """Slots are about to change: all connections are owed that. Returns the slots of which that swallowed a value.
         With the lock held.
         """
-        slots, origin = hosted.slots, self.writes.origin
+        origin = self.writes.origin
         told = [
-            ((widget_id, name), slot.value if (slot := slots.get(name)) is not None else None, value)
+            ((widget_id, name), slot.value if (slot := hosted.slots.get(name)) is not None else None, value)
+            for hosted, name, value in changes
             for widget_id in hosted.ids
-            for name, value in changes.items()
         ]
         lost: list[SlotKey] = []
         if not told:

@@ -12,7 +12,14 @@ import threading
 from collections.abc import Callable
 
 from rdit_core import WidgetManager
-from rdit_core.events import ChangesSwallowed, FrontEndFailed, MessageDropped, ValueRounded, ValueSkipped
+from rdit_core.events import (
+    ChangesSwallowed,
+    FrontEndFailed,
+    LinkUnsettled,
+    MessageDropped,
+    ValueRounded,
+    ValueSkipped,
+)
 
 from .flow import LEFT_OUT, Flow
 from .streams import write_to_terminal
@@ -36,6 +43,7 @@ class Notices:
             manager.on("value_rounded", self._on_value_rounded),
             manager.on("message_dropped", self._on_message_dropped),
             manager.on("changes_swallowed", self._on_changes_swallowed),
+            manager.on("link_unsettled", self._on_link_unsettled),
         ]
 
     def forget(self, widget_id: str) -> None:
@@ -77,6 +85,17 @@ class Notices:
             f"rdit: property {event.property!r} of widget {event.widget_id} is set and set back faster than a page "
             "reads, which misses some of it\n"
         )
+
+    def _on_link_unsettled(self, event: LinkUnsettled) -> None:
+        ends = ", ".join(event.ends)
+        if event.reason == "never_settles":
+            text = f"links of {ends} never settle: each change leads to another; they were stopped"
+        elif event.reason == "pages_answer":
+            text = f"pages answer each other's changes of linked properties, without end: {ends}"
+        else:
+            text = f"linked properties {ends} do not agree on a value: each keeps its own"
+        # Python warns too, at the statement, but of each place once only.
+        write_to_terminal(f"rdit: {text} (widget {event.widget_id})\n")
 
     def _on_message_dropped(self, event: MessageDropped) -> None:
         with self._lock:

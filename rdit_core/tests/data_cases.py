@@ -17,7 +17,7 @@ import pytest
 from rdit_core import encode_data
 from rdit_core.data_values import TYPECODES
 
-WHERE = "is installed in the tox environments py310, py313 and coverage"
+WHERE = "is installed in the tox environments py312, data and coverage"
 
 
 def library(name):

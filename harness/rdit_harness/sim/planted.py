@@ -398,6 +398,16 @@ _ALL = (
         ("outbox:Outbox.change", "if causes:", "if False:"),
     ),
     _bug(
+        "links_told_apart",
+        "A page is told of a trait before what is linked to it.",
+        "I25",
+        (
+            "store:Store._commit_grouped",
+            "for name in linked:",
+            "self._store_values({hosted: self._encoded(hosted, state)})\n        for name in linked:",
+        ),
+    ),
+    _bug(
         "moment_is_now",
         "A page that was told of a moment that is past comes back as if it knew what is present.",
         "I1 I8 I9",
