@@ -110,6 +110,29 @@ class LinkUnsettled:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteStorm:
+    """Pages write a property more often than `Limits.max_slot_writes`: what comes beyond is refused. Told once per
+    `Limits.storm_s`.
+    """
+
+    widget_id: str
+    property: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecursed:
+    """A page's write set off validators or observers that call each other without end, such as those of linked traits
+    that do not agree; Python ended that. The write has its verdict, and pages have what the traits hold then.
+    """
+
+    widget_id: str
+    property: str
+    error: BaseException
+    changed: tuple[tuple[str, str], ...]
+    """Widget id and property of what had changed by then and been told nobody."""
+
+
+@dataclass(frozen=True, slots=True)
 class HandlerFailed:
     """A handler of a page's custom message raised. `error` has its traceback."""
 
@@ -149,6 +172,8 @@ HostEvent = (
     | WidgetClosed
     | WriteWasRefused
     | ObserverFailed
+    | WriteStorm
+    | WriteRecursed
     | HandlerFailed
     | FrontEndFailed
     | ValueRounded
@@ -166,6 +191,8 @@ EVENT_NAMES = {
     WidgetClosed: "closed",
     WriteWasRefused: "write_refused",
     ObserverFailed: "observer_failed",
+    WriteStorm: "storm",
+    WriteRecursed: "recursion",
     HandlerFailed: "handler_failed",
     FrontEndFailed: "front_end_failed",
     ValueRounded: "value_rounded",

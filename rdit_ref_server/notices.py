@@ -21,15 +21,19 @@ from rdit_core.events import (
     ValueSkipped,
 )
 
+from .flow import LEFT_OUT, Flow
 from .streams import write_to_terminal
 
 
 class Notices:
-    """Says what the manager tells. Of messages that are dropped it is said once for each widget."""
+    """Says what the manager tells. Of messages that are dropped it is said once for each widget, and of errors in pages
+    no more than a `Flow` lets through.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._told_of_messages: set[str] = set()
+        self._flow = Flow()
 
     def listen(self, manager: WidgetManager) -> list[Callable[[], None]]:
         """Hear from a manager. Gives what to call to hear no more."""
@@ -54,6 +58,10 @@ class Notices:
 
     def _on_front_end_failed(self, event: FrontEndFailed, manager: WidgetManager) -> None:
         """The page shows the error itself; this is for whoever watches the terminal. It may come on any thread."""
+        if not self._flow.take():
+            if self._flow.left_out == 1:
+                write_to_terminal(f"rdit: {LEFT_OUT}\n")
+            return
         said = f"({event.stage[:50]}): {event.message[:1000]}"
         # A terminal obeys what it is sent, and a page may send anything.
         text = "".join(letter if letter.isprintable() else " " for letter in said)

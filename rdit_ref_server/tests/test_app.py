@@ -74,6 +74,25 @@ def test_a_module_is_served_as_a_script_of_our_own_origin(site, running, counter
     assert "immutable" in answer.headers["cache-control"]
 
 
+def test_a_module_comes_compressed_to_those_who_take_it_and_is_the_same_for_all(site, running, counter_source):
+    code = "export default { render() {} }; // " + "long " * 1000
+    name = running.kernel.modules.url(code)
+    plain = site.get(name, headers={"accept-encoding": "br, gzip;q=0"})
+    small = site.get(name, headers={"accept-encoding": "br, gzip"})
+    assert "content-encoding" not in plain.headers
+    assert small.headers["content-encoding"] == "gzip"
+    assert plain.text == small.text == code
+    assert int(small.headers["content-length"]) < int(plain.headers["content-length"]) / 10
+    for answer in (plain, small):
+        assert "accept-encoding" in answer.headers["vary"]
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["etag"] == plain.headers["etag"]
+        assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    again = site.get(name, headers={"if-none-match": plain.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert site.get(running.kernel.modules.url("1"), headers={"accept-encoding": "gzip"}).text == "1"
+
+
 def test_the_status_says_what_runs(site, running):
     running.run("1\n")
     running.wait_for(lambda: running.kernel.state == "idle")

@@ -16,7 +16,7 @@ import pytest
 
 from rdit_core import Limits
 from rdit_core.frames import decode_server_frame
-from rdit_ref_server import commands, export
+from rdit_ref_server import commands, export, export_command
 from rdit_ref_server.app import CLIENT
 from rdit_ref_server.export import Results, build_page, check_target, client_modules, run_to_end, write_page
 from rdit_ref_server.script import Script
@@ -436,7 +436,7 @@ def test_a_thread_that_is_left_behind_does_not_keep_the_command(exported):
 
 
 def test_a_long_run_is_heard_of(tmp_path, monkeypatch):
-    monkeypatch.setattr(commands, "_PROGRESS_S", 0.01)
+    monkeypatch.setattr(export_command, "_PROGRESS_S", 0.01)
     said = queue.Queue()
     done = threading.Event()
 
@@ -453,7 +453,7 @@ def test_a_long_run_is_heard_of(tmp_path, monkeypatch):
     class Kernel:
         log = Log()
 
-    watch = threading.Thread(target=commands._tell_progress, args=(Kernel(), "long.py", done, said.put))
+    watch = threading.Thread(target=export_command._tell_progress, args=(Kernel(), "long.py", done, said.put))
     watch.start()
     lines = [said.get(timeout=PATIENCE_S) for _ in range(2)]
     done.set()

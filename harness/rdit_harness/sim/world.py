@@ -437,6 +437,7 @@ class World:
             if view.epoch != self.host.epoch:
                 self.violate("I13", f"{port.name} was told epoch {view.epoch}")
             session = SessionLog(view.epoch, view.session, view.secret, port.owner.name)
+            session.last_seq = session.ack_cut = session.ack_read = session.tried_seq = view.ack
             session.is_hostile = not isinstance(port.owner, Tab)
             self.sessions[key] = session
         elif not view.resumed:
