@@ -12,6 +12,7 @@ in several threads each get their own widgets. Targets other than `jupyter.widge
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -137,6 +138,36 @@ class WidgetComm:
 
 def _state_of(data: dict[str, Any], buffers: Sequence[Any] | None) -> dict[str, Any]:
     return put_buffers(data.get("state", {}), data.get("buffer_paths", []), buffers or [])
+
+
+class Nowhere:
+    """An owner that shows its widgets to nobody: for widgets that are to be looked at before any page sees them."""
+
+    def comm_opened(self, comm: WidgetComm, state: dict[str, Any]) -> None:
+        """Name it; any name does."""
+        comm.comm_id = uuid.uuid4().hex
+
+    def comm_adopted(self, comm: WidgetComm, widget: Any) -> None:
+        """Nobody asks."""
+
+    def comm_revived(self, callback: Any) -> None:
+        """Nobody asks."""
+
+    def comm_updated(self, comm: WidgetComm, state: dict[str, Any]) -> None:
+        """Nobody asks."""
+
+    def comm_message(self, comm: WidgetComm, content: Any, buffers: Sequence[Any]) -> None:
+        """Nobody listens."""
+
+    def comm_refers(self, comm: WidgetComm, property: str, value: Any) -> Any:
+        """Leave the value as it is."""
+        return value
+
+    def comm_strayed(self, comm: WidgetComm) -> None:
+        """Nobody asks."""
+
+    def comm_closed(self, comm: WidgetComm) -> None:
+        """Nothing was kept."""
 
 
 class _Hook:

@@ -49,6 +49,16 @@ ClientCode = Literal[
 CommandCode = Literal["unknown_command", "command_failed", "bad_return", "no_event_loop"]
 """Codes of a command that was not answered with a response (PROTOCOL.md, "Error names")."""
 
+CreateCode = Literal[
+    "bad_source",
+    "source_not_found",
+    "bad_trait_name",
+    "bad_export",
+    "unknown_export",
+    "ambiguous_import",
+]
+"""Codes of a widget that `create` did not make."""
+
 AccessCode = Literal["forbidden_origin", "forbidden_host", "unauthorized"]
 """Codes of a connection that was refused before it was accepted."""
 
@@ -127,6 +137,26 @@ class UnserializableValue(RditError, TypeError):
         self.path = path
 
 
+class UnsupportedData(RditError, TypeError):
+    """Data is in a form that has no columns for a page; the text says which forms have, or what to do with the column.
+
+    Attributes:
+        column: the column's name, if it is one column that is at fault.
+    """
+
+    code = "unsupported_data"
+
+    def __init__(self, message: str, column: str | None = None) -> None:
+        super().__init__(message if column is None else f"Column {column!r}: {message}")
+        self.column = column
+
+
+class DataTooLarge(RditError, ValueError):
+    """Data would take more bytes in a page than it may. Nothing is left out unasked: a sample has to be asked for."""
+
+    code = "data_too_large"
+
+
 class WidgetNotHostable(RditError, TypeError):
     """This object cannot be hosted: it is no widget with a comm and an ES module."""
 
@@ -143,6 +173,18 @@ class LimitReached(RditError):
     """A limit of `Limits` was reached; what existed before goes on."""
 
     code = "limit_reached"
+
+
+class CreateError(RditError, ValueError):
+    """A widget was not made: what was asked for cannot be, or cannot be told. Nothing was opened or linked.
+
+    Attributes:
+        code: why, one of `CreateCode`.
+    """
+
+    def __init__(self, code: CreateCode, message: str) -> None:
+        super().__init__(message)
+        self.code: CreateCode = code
 
 
 class AccessRefused(RditError, PermissionError):

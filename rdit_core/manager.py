@@ -168,6 +168,11 @@ class WidgetManager:
         hosted = self.store.all_hosted.get(widget_id)
         return hosted is not None and hosted.esm is not None
 
+    def is_part(self, widget_id: str) -> bool:
+        """Whether a trait of another widget refers to this one, which is then shown by that."""
+        hosted = self.store.all_hosted.get(widget_id)
+        return any(hosted in parts for _, one in self.store.named() for parts in one.children.values())
+
     # Code in files.
 
     def code_files(self) -> dict[Path, CodeFile]:
@@ -382,9 +387,9 @@ class WidgetManager:
         """Call back on a host event; returns what ends it.
 
         `pending` (no argument): something waits for `apply_pending`. `connected disconnected opened closed
-        write_refused storm recursion observer_failed handler_failed front_end_failed value_rounded
-        unserializable_value message_dropped changes_swallowed link_unsettled output_dropped`: with the record from
-        `events`. Called on the thread on which it happened; an exception in a callback is logged.
+        write_refused storm recursion observer_failed handler_failed front_end_failed value_rounded unserializable_value
+        message_dropped changes_swallowed link_unsettled output_dropped`: with the record from `events`. Called on the
+        thread on which it happened; an exception in a callback is logged.
 
         Raises:
             ValueError: no such event.

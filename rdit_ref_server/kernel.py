@@ -376,6 +376,7 @@ class Kernel:
             self._let_go_of_run()
             self._last_run = self._new_run(script, program)
             self._has_failed = not self._last_run.execute(self._is_over, self._settle)
+            self._show_created()
         self._output.add("done", None, status="error" if self._has_failed else "ok")
 
     def _execute(self, code: str, execution: Execution) -> None:
@@ -392,10 +393,22 @@ class Kernel:
                 is_good = False
             else:
                 is_good = run.execute(self._is_over, self._settle, statements)
+                self._show_created()
             self._output.add("done", None, status="ok" if is_good else "error")
         finally:
             execution.is_over = True
             self.log.wake()
+
+    def _show_created(self) -> None:
+        """Show what `create` made and nobody displayed, each where it was made."""
+        assert self._shell is not None, "made by serve_forever"
+        last = self._owners.statement
+        for widget_id, widget in list(self.manager.widgets.items()):
+            # By the attribute alone: to import the class would import anywidget, which not every script needs.
+            if getattr(widget, "awaits_display", False) is True and not self.manager.is_part(widget_id):
+                self._owners.statement = self._owners.of_widget(widget_id)
+                self._shell.show_value(widget)
+        self._owners.statement = last
 
     def _new_run(self, script: Script, program: Program) -> Run:
         assert self._shell is not None, "made by serve_forever"

@@ -25,7 +25,7 @@ ARROWS = {
     "oracle_bench": {"rdit_core", "rdit_harness"},
     "e2e": {"rdit_core", "rdit_ref_server", "rdit_harness"},
 }
-CORE_MAY_IMPORT = {"anywidget", "traitlets", "comm", "msgspec"}
+CORE_MAY_IMPORT = {"anywidget", "traitlets", "comm", "executing", "msgspec"}
 NOT_OURS = {"node_modules", "artifacts", "__pycache__", "tests"}
 RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
 # What the user's own script is read and run by; nothing of the wire comes here.
