@@ -73,6 +73,30 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
+class OneTab:
+    """A session of one tab for one test after the other, since to start one takes longer than most of them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: tuple[Session, Page] | None = None
+
+    def new_page(self) -> Page:
+        if self._kept is None:
+            session = self._engine.new_session(is_recorded=False)
+            self._kept = session, session.new_page()
+        return self._kept[1]
+
+    def close(self, keep_in: Path | None) -> None:
+        """End it after a failure, which may have left anything behind; else the next test has it."""
+        if keep_in is not None:
+            self.end(keep_in)
+
+    def end(self, keep_in: Path | None = None) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept[0].close(keep_in)
+
+
 class Serve(Protocol):
     """Starts `rdit serve` on a script, given as a path or as its text."""
 
@@ -137,6 +161,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "unrecorded: keep no recording of the steps, which takes the time that the story is about"
+    )
+    config.addinivalue_line(
+        "markers", "same_tab: leaves nothing behind but in its document: the tests of a module use one tab, unrecorded"
     )
     config.addinivalue_line("markers", "webgl: needs a browser with WebGL; Firefox has it in a window only")
     config.addinivalue_line("markers", "alike: about a server, a proxy or a bundler: Chromium tells it for all engines")
@@ -242,6 +269,14 @@ def webgl_engine(engine: Engine, pytestconfig: pytest.Config, request: pytest.Fi
     display.close()
 
 
+@pytest.fixture(scope="module")
+def one_tab(engine: Engine) -> Iterator[OneTab]:
+    """The tab of the tests that are marked with `same_tab`."""
+    tab = OneTab(engine)
+    yield tab
+    tab.end()
+
+
 @pytest.fixture
 def artifacts(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Path:
     """Where this test leaves what it wants looked at. Made on first use by `keep`."""
@@ -287,13 +322,20 @@ def serve_behind(serve: Serve) -> Iterator[Callable[[str], Behind]]:
 
 @pytest.fixture
 def open_page(request: pytest.FixtureRequest, engine: Engine, artifacts: Path) -> Iterator[Callable[[str], Page]]:
-    """Opens an address in a new tab. All tabs of one test share their cookies, and no other test sees them."""
+    """Opens an address in a new tab. All tabs of one test share their cookies, and no other test sees them.
+
+    With the mark `same_tab` there is one tab, which other tests of the module had before.
+    """
     takes = request.node.get_closest_marker("takes")
     extra_s = request.config.getoption("--drag-seconds") + (takes.args[0] if takes else 0)
     watchdog = Watchdog(HANG_S + extra_s)
     if request.node.get_closest_marker("webgl") is not None:
         engine = request.getfixturevalue("webgl_engine")
-    session = engine.new_session(is_recorded=request.node.get_closest_marker("unrecorded") is None)
+    session: Session
+    if request.node.get_closest_marker("same_tab") is not None:
+        session = request.getfixturevalue("one_tab")
+    else:
+        session = engine.new_session(is_recorded=request.node.get_closest_marker("unrecorded") is None)
     pages: list[Page] = []
 
     def open_in_tab(url: str) -> Page:
