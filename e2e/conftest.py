@@ -68,7 +68,7 @@ class Engine(Protocol):
 
     version: str
 
-    def new_session(self, *, is_recorded: bool = True) -> Session: ...
+    def new_session(self, *, is_recorded: bool = False) -> Session: ...
 
     def close(self) -> None: ...
 
@@ -82,7 +82,7 @@ class OneTab:
 
     def new_page(self) -> Page:
         if self._kept is None:
-            session = self._engine.new_session(is_recorded=False)
+            session = self._engine.new_session()
             self._kept = session, session.new_page()
         return self._kept[1]
 
@@ -140,7 +140,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rdit faults")
     default = os.environ.get("RDIT_REPEATS", "1")
     group.addoption("--repeats", type=int, default=int(default), help="how often each story about faults runs")
-    group.addoption("--every-story", action="store_true", help="also those that Chromium tells for all engines, and thorough ones")
+    group.addoption("--record", action="store_true", help="keep a recording of a story that fails")
+    group.addoption(
+        "--every-story", action="store_true", help="also those that Chromium tells for all engines, and thorough ones"
+    )
     group.addoption(
         "--cycles",
         type=int,
@@ -163,10 +166,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "unrecorded: keep no recording of the steps, which takes the time that the story is about"
     )
     config.addinivalue_line(
-        "markers", "same_tab: leaves nothing behind but in its document: the tests of a module use one tab, unrecorded"
+        "markers", "same_tab: leaves nothing behind but in its document: the tests of a module use one tab"
     )
     config.addinivalue_line("markers", "webgl: needs a browser with WebGL; Firefox has it in a window only")
-    config.addinivalue_line("markers", "alike: about a server, a proxy or a bundler: Chromium tells it for all engines")
+    config.addinivalue_line(
+        "markers", "alike: no engine does it in a way of its own (servers, proxies, bundlers): Chromium tells it"
+    )
     config.addinivalue_line("markers", "thorough: more of the same; runs with --every-story")
     config.addinivalue_line("markers", "violates(*words): their policy keeps its pages from what has these words")
     config.addinivalue_line("markers", "takes(seconds): it takes that much longer before it counts as hung")
@@ -335,7 +340,9 @@ def open_page(request: pytest.FixtureRequest, engine: Engine, artifacts: Path) -
     if request.node.get_closest_marker("same_tab") is not None:
         session = request.getfixturevalue("one_tab")
     else:
-        session = engine.new_session(is_recorded=request.node.get_closest_marker("unrecorded") is None)
+        wants_record = request.config.getoption("--record")
+        is_recorded = wants_record and request.node.get_closest_marker("unrecorded") is None
+        session = engine.new_session(is_recorded=is_recorded)
     pages: list[Page] = []
 
     def open_in_tab(url: str) -> Page:
