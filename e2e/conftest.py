@@ -43,6 +43,12 @@ CHROMIUM_ARGUMENTS = [
     "--host-resolver-rules=MAP *.evil.test 127.0.0.1",  # for an attacker's names that lead here
 ]
 
+FIREFOX_PREFERENCES = {
+    "dom.ipc.processPrelaunch.enabled": False,  # each session would start a process that nobody asked for
+    "browser.newtab.preload": False,
+    "browser.sessionstore.interval": 3_600_000,
+}
+
 HANG_S = 60.0
 """After so long in one test the browser is killed, and what hung is run once more in a new one. A story takes seconds,
 so the limit meets none that works. Firefox over WebDriver BiDi hangs like this about once in thirty runs."""
@@ -238,6 +244,8 @@ def browser_type_launch_args(browser_type_launch_args: LaunchOptions, pytestconf
         if run.engine_name == "firefox":
             # Selects WebDriver BiDi. Without it Playwright expects its own patched build.
             ours["channel"] = "moz-firefox"
+    if run.engine_name == "firefox":
+        ours["firefox_user_prefs"] = FIREFOX_PREFERENCES
     return {**browser_type_launch_args, **ours}
 
 
