@@ -206,7 +206,7 @@ function render({ model, el }) {
     el.querySelector(".hint").remove();
     return;
   }
-  const from = { angle: 0.6, rise: 0.55, far: 3.1 };
+  const from = { angle: 0.6, rise: 0.55, far: 2.7 };
   let [drawn, frame, isNew, frames, held] = [prepare(gl), 0, true, 0, null];
 
   function draw() {
@@ -243,7 +243,7 @@ function render({ model, el }) {
     const zoom = { "+": 0.92, "=": 0.92, "-": 1.08 }[event.key];
     if (event.ctrlKey || event.metaKey || !(turns || zoom)) return;
     event.preventDefault();
-    if (zoom) from.far = Math.min(7, Math.max(2.4, from.far * zoom));
+    if (zoom) from.far = Math.min(7, Math.max(2.2, from.far * zoom));
     turn(...(turns ?? [0, 0]));
   });
   canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());

@@ -38,9 +38,9 @@ function render({ model, el, signal }) {
   const data = model.get("data");
   const names = data.columns.find((column) => column.name === "name").values;
   const [distances, diameters, years] = ["distance_au", "diameter_km", "year_days"].map((name) => numbers(data, name));
-  const view = { turn: 0.4, tilt: 0.42 };
+  const view = { turn: 0.4, tilt: 0.36 };
   let isRunning = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-  let [isAimed, days, held, lastMs, frame] = [false, 0, null, null, 0];
+  let [days, held, lastMs, frame] = [0, null, null, 0];
 
   const defs = make("defs", {}, svg);
   const glow = ([light, dark], id) => {
@@ -75,14 +75,14 @@ function render({ model, el, signal }) {
       event.preventDefault();
       pick(name);
     });
-    return { group, far: 62 + (number + 0.2) * 47, start: number * 2.4 };
+    return { group, far: 55 + (number + 0.2) * 43, start: number * 2.4 };
   });
 
   /** Where something is on the screen, how near it is to the eye, and how much bigger that makes it. */
   function project(angle, far) {
     const [x, z] = [Math.cos(angle) * far, Math.sin(angle) * far];
     const near = z * Math.cos(view.tilt);
-    const scale = 900 / (900 - near);
+    const scale = 1600 / (1600 - near);
     return { x: WIDTH / 2 + x * scale, y: HEIGHT / 2 + z * Math.sin(view.tilt) * scale, near, scale };
   }
 
@@ -110,6 +110,7 @@ function render({ model, el, signal }) {
 
   function tick(nowMs) {
     frame = requestAnimationFrame(tick);
+    const isAimed = svg.matches(":hover") || svg.querySelector(":focus-visible") !== null;
     const isStill = !isRunning || isAimed || held !== null;
     // Outer planets take centuries; here a day is as long as their square root allows.
     if (!isStill && lastMs !== null) days += Math.min(100, nowMs - lastMs) * 0.012;
@@ -136,10 +137,8 @@ function render({ model, el, signal }) {
     isRunning = !isRunning;
     showPause();
   });
-  svg.addEventListener("pointerenter", () => { isAimed = true; });
-  svg.addEventListener("pointerleave", () => { isAimed = false; });
-  svg.addEventListener("focusin", () => { isAimed = true; });
-  svg.addEventListener("focusout", () => { isAimed = false; });
+  // The focus is for the keyboard: what a click leaves behind would hold everything still.
+  svg.addEventListener("mousedown", (event) => event.preventDefault());
   svg.addEventListener("pointerdown", (event) => {
     const planet = event.target.closest("[data-planet]")?.dataset.planet;
     held = { x: event.clientX, y: event.clientY, moved: 0, planet };
