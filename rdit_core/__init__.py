@@ -47,29 +47,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_LAZY = {
-    "CreatedWidget": "created",
-    "DATA_READER": "data",
-    "DataSummary": "data_summary",
-    "Export": "exports",
-    "GenerationFailed": "descriptions",
-    "constant": "imports",
-    "create": "creation",
-    "encode_data": "data",
-    "one_way": "imports",
-    "summarize_data": "data_summary",
-    "two_way": "imports",
-    "use_generator": "descriptions",
-}
-"""Public name to the module that has it."""
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    from . import created, creation, data, data_summary, descriptions, exports, imports
 
-    value = globals()[name] = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    modules = (created, creation, data, data_summary, descriptions, exports, imports)
+    value = globals()[name] = next(vars(module)[name] for module in modules if name in vars(module))
     return value
 
 

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from .data_columns import encode_column, take
-from .data_values import Column, is_a, record_fields
+from .data_columns import encode_column
+from .data_values import Column, draw, is_a, record_fields
 from .encoding import encode
 from .errors import DataTooLarge, UnserializableValue, UnsupportedData
 from .limits import VALUE_DEPTH, Limits
@@ -82,7 +82,10 @@ def encode_data(
         if name in taken:
             raise UnsupportedData(f"Two columns have the name {name!r}; rename one of them")
         taken.add(name)
-        column = _encode_named(name, values if indices is None else take(values, indices))
+        # The type follows from all rows, as in a summary: a sample has the columns that its data has.
+        column = _encode_named(name, values)
+        if indices is not None:
+            column = draw(column, indices)
         room -= _size_bytes(name, column)
         if room < 0:
             raise DataTooLarge(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Sequence
 from typing import Any, Final
 
 from .data_values import (
@@ -28,7 +27,7 @@ from .data_values import (
 from .errors import UnsupportedData
 
 _PER_MS: Final = {"ms": 1, "us": 10**3, "ns": 10**6, "ps": 10**9, "fs": 10**12, "as": 10**15}
-_MS_PER: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "D": DAY_MS, "W": 7 * DAY_MS}
+_MS_PER: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "D": DAY_MS, "W": 7 * DAY_MS, "generic": 1}
 _DATES: Final = frozenset("DWMY")
 """Units of numpy that name days and not points in time."""
 _NAT: Final = -(2**63)
@@ -51,26 +50,13 @@ def encode_column(values: Any) -> Column:
     return encode_values(values)
 
 
-def take(values: Any, indices: Sequence[int]) -> Any:
-    """Some rows of a column, as a column of the same library."""
-    if is_a(values, "pandas", "Series"):
-        return values.iloc[indices]
-    if is_a(values, "polars", "Series"):
-        return values.gather(indices)
-    if is_a(values, "pyarrow", "ChunkedArray"):
-        return values.take(sys.modules["pyarrow"].array(indices))
-    if is_a(values, "numpy", "ndarray"):
-        return values[indices]
-    return [values[index] for index in indices]
-
-
 # numpy.
 
 
 def _encode_numpy(values: Any) -> Column:
     numpy = sys.modules["numpy"]
     if isinstance(values, numpy.ma.MaskedArray):
-        values = _without_mask(values)
+        return _encode_masked(values) if numpy.ma.is_masked(values) else _encode_numpy(values.data)
     kind, size = values.dtype.kind, values.dtype.itemsize
     if values.ndim > 1 or kind in "OTSV":
         return encode_values(list(values))
@@ -91,18 +77,18 @@ def _encode_numpy(values: Any) -> Column:
     raise UnsupportedData(f"holds {values.dtype} values, which have no form in a page; make it columns of numbers")
 
 
-def _without_mask(values: Any) -> Any:
-    numpy = sys.modules["numpy"]
+def _encode_masked(values: Any) -> Column:
+    """An array of numpy some of whose values are masked."""
     kind = values.dtype.kind
-    if not numpy.ma.is_masked(values):
-        return values.data
     if kind == "f":
-        return values.filled(math.nan)
+        return _encode_numpy(values.filled(math.nan))
     if kind in "mM":
-        return values.filled(values.dtype.type("NaT"))
-    if kind in "iu" and values.dtype.itemsize < 8:
-        return values.astype("f8").filled(math.nan)
-    return values.astype(object).filled(None)
+        return _encode_numpy(values.filled(sys.modules["numpy"].array("NaT", values.dtype)))
+    if kind == "b":
+        return listed("boolean", values.tolist())
+    if kind in "iu":
+        return whole_numbers(values.tolist())
+    return encode_values(values.tolist())
 
 
 def _numpy_numbers(values: Any, dtype: str) -> Column:
@@ -121,8 +107,6 @@ def _numpy_times(values: Any) -> Column:
         if not is_date:
             raise UnsupportedData("holds months or years, which are of no fixed length; make it days or numbers")
         values, unit, count = values.astype("M8[D]"), "D", 1
-    elif unit == "generic":
-        values, unit = values.astype(f"{values.dtype.kind}8[ms]"), "ms"
     whole = values.astype(values.dtype.newbyteorder("="), copy=False).view("i8")
     missing = whole == _NAT
     if unit in _MS_PER:

@@ -84,6 +84,17 @@ def whole_numbers(values: Sequence[int | None]) -> Column:
     return listed("bigint", [None if value is None else str(int(value)) for value in values])
 
 
+def draw(column: Column, indices: Sequence[int]) -> Column:
+    """Some rows of a column. Its type stays: it follows from all rows."""
+    key = "codes" if column["type"] == "category" else "values"
+    values = column[key]
+    if isinstance(values, list):
+        return {**column, key: [values[index] for index in indices]}
+    code: Any = TYPECODES["int32" if key == "codes" else column.get("dtype", "float64")]
+    view = memoryview(values).cast(code)
+    return {**column, key: array(code, [view[index] for index in indices]).tobytes()}
+
+
 def encode_values(values: Sequence[Any]) -> Column:
     """A column of Python objects.
 
@@ -159,10 +170,22 @@ def _scalar(value: Any) -> Any:
 def _numpy_scalar(value: Any) -> Any:
     kind = value.dtype.kind
     if kind in "mM":
-        return value.astype(f"{kind}8[us]").item()  # Finer ones are no `datetime` but a number.
+        return _numpy_time(value)
     if kind != "V":
         return _scalar(value.item())
     return {name: value[name] for name in value.dtype.names} if value.dtype.names else bytes(value)
+
+
+def _numpy_time(value: Any) -> Any:
+    plain = value.item()
+    # numpy gives a number for what Python has no type for: nanoseconds, which become microseconds, and the rest.
+    if type(plain) is int and sys.modules["numpy"].datetime_data(value.dtype)[0] not in ("M", "Y"):
+        plain = value.astype(f"{value.dtype.kind}8[us]").item()
+    if type(plain) is int:
+        raise UnsupportedData(
+            "holds times that Python's datetime lacks, or spans of months; make it an array or numbers"
+        )
+    return plain
 
 
 def _floats_of_any(values: Iterable[Any]) -> bytes:

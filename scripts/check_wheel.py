@@ -21,6 +21,7 @@ MUST_HAVE = {
     "rdit_ref_server/py.typed",
     "rdit_harness/py.typed",
     "rdit_core/PROTOCOL.md",
+    "rdit_core/data.js",
     "rdit_ref_server/client/index.html",
     "rdit_ref_server/client/index.js",
     "rdit_ref_server/client/package.json",

@@ -1,15 +1,19 @@
 """The simulator's own parts: time, chance, network."""
 
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from rdit_harness.sim.agenda import MS, Agenda, instant_of
 from rdit_harness.sim.dice import Dice
 from rdit_harness.sim.faults import FAULTS, parse
 from rdit_harness.sim.invariants_ends import CHECKERS, INVARIANTS
 from rdit_harness.sim.network import Transport
-from rdit_harness.sim.plan import Case, Setup
+from rdit_harness.sim.plan import Case, Setup, Step, TabSetup
 from rdit_harness.sim.planted import PLANTS
-from rdit_harness.sim.world import World
+from rdit_harness.sim.run import run_case
+from rdit_harness.sim.world import VERBS, World
 
 
 def test_entries_of_one_instant_run_in_the_order_in_which_they_were_made():
@@ -98,6 +102,57 @@ def test_a_dead_direction_swallows_and_tells_nobody():
     transport.to_client.send("x", None)
     world.run_until(100 * MS)
     assert got == [] and len(world.losses) == 1
+
+
+@pytest.fixture
+def world():
+    world = World(Case(0, Setup(tabs=())))
+    yield world
+    world.clean()
+
+
+def test_what_a_trait_held_is_known_though_no_observer_heard_of_it(world):
+    widget, held = world.widgets["w0"], world.held
+    widget.blob = True
+    widget.blob = 1  # Equal, so that traitlets tells nobody.
+    widget.blob = object()
+    assert held["w0", "blob"] == {1}
+    with suppress(RuntimeError), widget.hold_trait_notifications():
+        widget.flaky = 1  # Its observer raises, and traitlets tells nobody of the rest.
+        widget.clamped = 7
+        widget.free = 8
+    widget.clamped = 9
+    widget.free = 10
+    assert {7, 9} <= held["w0", "clamped"] and {8, 10} <= world.committed
+
+
+def test_what_stood_inside_of_a_hold_only_was_not_held(world):
+    widget = world.widgets["w0"]
+    with widget.hold_trait_notifications():
+        widget.clamped = 150
+        widget.mail = 1
+        widget.mail = 2
+    assert world.held["w0", "clamped"] == {50, 100}
+    assert world.held["w0", "mail"] == {0, 2}
+
+
+def test_where_python_holds_what_has_no_form_a_page_may_be_told_the_last_that_had_one(world):
+    widget = world.widgets["w0"]
+    widget.blob = [0]
+    VERBS["python_mutate"](world, Step(0, "python_mutate", 0, ("w0", False)))
+    assert widget.blob_forms() == {b"[0]", b"[0,1]"}  # Whoever looks at it again tells what it was edited to.
+    widget.blob = 1
+    for value in ("object", "cycle"):
+        VERBS["python_odd"](world, Step(0, "python_odd", 0, ("w0", value)))
+        assert widget.blob_forms() == {b"1"}
+
+
+def test_a_page_that_was_away_may_show_what_no_observer_heard_of():
+    """It is told late, when Python holds something that has no form."""
+    away = Step(1_000, "away", 0, (5_000,))
+    edits = Step(2_000, "edit", 1, ("w0", "blob", "true")), Step(3_000, "edit", 1, ("w0", "blob", "one"))
+    steps = (away, *edits, Step(4_000, "python_odd", 0, ("w0", "object")))
+    run_case(Case(1, Setup(tabs=(TabSetup(), TabSetup(mode="base"))), steps)).raise_for_violation()
 
 
 def test_faults_are_named_by_code():

@@ -115,6 +115,7 @@ def test_the_corners_of_the_protocol_are_reached():
         "session expired",
         "id opened again",
         "value without a form",
+        "value named, not sent",
         "server closed 4003",
         "server closed 4004",
         "server closed 4006",

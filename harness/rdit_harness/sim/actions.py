@@ -179,15 +179,11 @@ def python_set(world: World, step: Step) -> None:
             setattr(widget, name, value)
             if name == "blob":
                 world.host.manager.touch(widget, "blob")  # 1 to True tells nobody.
-                if type(value) is int:
-                    world.held[widget_id, name].add(value)
     except _PYTHON_ERRORS:
         world.mark("Python was refused")
         # traitlets tells nobody else of a change once an observer raised, and the core may be that nobody.
         for name, _ in values:
             world.host.manager.touch(widget, name)
-            if type(present := getattr(widget, name)) is int:
-                world.held[widget_id, name].add(present)
 
 
 def python_odd(world: World, step: Step) -> None:
@@ -195,11 +191,12 @@ def python_odd(world: World, step: Step) -> None:
     widget = world.widgets.get(step.args[0])
     if widget is not None:
         world.fire("F25")
+        forms = widget.blob_forms()
         widget.blob = odd_value(step.args[1])
         if step.args[1] not in ("cycle", "object"):
             world.host.manager.touch(widget, "blob")
         else:
-            widget.stuck["blob"] = None
+            widget.stuck["blob"] = forms
             world.mark("value without a form")
 
 
@@ -213,11 +210,12 @@ def python_mutate(world: World, step: Step) -> None:
         return
     world.fire("F24")
     widget.note_blob()
+    forms = widget.blob_forms()
     widget.blob.append(len(widget.blob))
     if step.args[1]:
         world.host.manager.touch(widget, "blob")
     else:
-        widget.stuck["blob"] = None
+        widget.stuck["blob"] = forms
 
 
 def python_message(world: World, step: Step) -> None:

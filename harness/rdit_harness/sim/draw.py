@@ -15,6 +15,7 @@ from .faults import FAULTS
 from .plan import Case, Setup, Step, TabSetup
 
 _ODD: Final = ("nan", "inf", "one", "true", "float", "huge", "bytes", "nested", "none", "text", "list")
+_LARGE: Final = ("big16500", "big17000", "big40000")
 _EASY: Final = ("free", "free", "free", "other", "clamped", "echoed")
 _DIFFICULT: Final = {
     "F19": ("flaky", "flaky"),
@@ -33,6 +34,7 @@ class _Draw:
     def __init__(self, seed: int, allowed: Sequence[str]) -> None:
         self.dice = Dice(seed, "plan")
         self.pulses = Dice(seed, "pulses")
+        self.large = Dice(seed, "large")
         self.allowed = frozenset(allowed)
         dice = self.dice
         fever = dice.weighted(((2, 0.08), (4, 0.2), (3, 0.4), (1, 0.7)))
@@ -73,6 +75,26 @@ class _Draw:
         if name == "linked":
             return name, dice.below(80)
         return name, dice.below(50)
+
+
+def _large(draw: _Draw) -> list[Step]:
+    """Values so large that the page which sent one is told its name and not the value, and what Python makes of some
+    before it tells.
+    """
+    dice = draw.large
+    steps: list[Step] = []
+    for _ in range(dice.between(1, 4)):
+        at, who, widget_id = dice.below(draw.span_ms), dice.below(draw.tab_count), dice.pick(draw.widget_ids)
+        steps.append(Step(at, "edit", who, (widget_id, "blob", dice.pick(_LARGE))))
+        if dice.chance(0.4):
+            at, who = at + dice.pick((0, 1, 20, 300)), dice.below(draw.tab_count)
+            steps.append(Step(at, "edit", who, (widget_id, "blob", dice.pick((*_LARGE, "none")))))
+        if dice.chance(0.3):
+            at += dice.pick((0, 1, 20, 60, 300))
+            steps.append(Step(at, "python_set", 0, (widget_id, "blob", dice.pick((*_LARGE, "none")))))
+        if draw.has("F2") and dice.chance(0.4):
+            steps.append(Step(at + dice.pick((1, 20, 60)), "drop", who, ()))
+    return steps
 
 
 def _setup(draw: _Draw) -> Setup:
@@ -369,5 +391,7 @@ def draw_case(seed: int, faults: Sequence[str] = tuple(FAULTS)) -> Case:
         for _ in range(draw.pulses.between(1, 5)):
             args = (draw.pulses.pick(draw.widget_ids), draw.pulses.pick((1, 1, 2, 8)))
             steps.append(Step(draw.pulses.below(draw.span_ms), "python_pulse", 0, args))
+    if draw.large.chance(0.1):
+        steps += _large(draw)
     steps.sort(key=lambda one: one.at_ms)
     return Case(seed, setup, tuple(steps), tuple(code for code in FAULTS if draw.has(code)))

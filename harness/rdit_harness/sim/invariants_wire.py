@@ -151,9 +151,13 @@ class Present(Checker):
                 self._value(widget, name, session.batches[seq][1][index].value, rev, is_past)
 
     def _value(self, widget: Panel, name: str, value: Any, rev: int, is_past: bool) -> None:
-        if name in widget.stuck or name == "_esm":
+        if name == "_esm":
             return
         present = widget._trait_values.get(name)
+        if name in widget.stuck:
+            is_known = bytes(value) in widget.blob_forms() or (is_past and bytes(value) in widget.past[name])
+            self.require(is_known, "{}.{} has no form and was sent as {}", widget.widget_id, name, bytes(value))
+            return
         if is_past and bytes(value) in widget.past[name]:
             if type(present) is not int or name == "blob":
                 return
@@ -161,12 +165,8 @@ class Present(Checker):
         if type(present) is int:
             if bytes(value) != b"%d" % present:
                 self.fail("{}.{} is {} and was sent as {}", widget.widget_id, name, present, bytes(value))
-            # Observers need not have heard of it: one that raised keeps traitlets from telling the others.
             if name == "free" or name == "other":
                 self.world.rev_values[widget.widget_id, name, rev] = present
-                self.world.committed.add(present)
-            else:
-                self.world.held[widget.widget_id, name].add(present)
         elif not self.world.is_form(value, present):
             self.fail("{}.{} is {!r} and was sent as {}", widget.widget_id, name, present, bytes(value))
 
@@ -182,8 +182,6 @@ class Present(Checker):
             is_known = value in world.held.get((model.widget_id, name), ()) or value in tab.user.own.get(
                 (model.widget_id, name), ()
             )
-            # 1 after True tells no observer: what Python holds now counts too.
-            is_known = is_known or (name == "blob" and world.widgets[model.widget_id].blob == value)
         self.require(is_known, "{} shows {}.{} = {}, which nobody set", tab.name, model.widget_id, name, value)
 
 

@@ -130,6 +130,22 @@ _ALL = (
         ("follow:Follower._changed", "value = getattr(self._object, name)", 'value = change["new"]'),
     ),
     _bug(
+        "no_form_is_null",
+        "A value that has no form is told as `null`.",
+        "I8",
+        (
+            "store:Store.commit_one",
+            "self._skipped(hosted, name, error)\n        return",
+            "self._skipped(hosted, name, error)\n        encoded = encode(None)",
+        ),
+    ),
+    _bug(
+        "names_what_it_took",
+        "A page is told that Python holds the large value that it sent, whatever Python holds.",
+        "I6 I8 I1",
+        (f"{_SERVER}_cut_changes", " and own.value == slot.value", ""),
+    ),
+    _bug(
         "sends_on_change_only",
         "A batch that changed nothing is never acknowledged.",
         "I2",

@@ -1,7 +1,9 @@
 """The widgets of the simulated Python side: plain `traitlets.HasTraits`, a trait for each way to be difficult.
 
 They are as cheap as widgets get, since a run makes several per seed, and they tell the world what is done to them:
-`Unique` reports each attempt to set it, `notify_change` reports each change that was notified.
+`Unique` reports each attempt to set it, `Number` and `Odd` what they hold, `notify_change` each change that was
+notified. What a trait held is no matter of notifications: `1` over `True` notifies nobody, nor does what follows an
+observer that raised.
 
 A `Unique` trait only ever gets integers that are given once in a run. So who set a value, how often and in what order
 is plain from the value, and the checkers need not ask the core.
@@ -11,7 +13,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import traitlets
@@ -29,7 +32,11 @@ class Number(traitlets.Int[int, Any]):
     def set(self, obj: Any, value: Any) -> None:
         """Report what goes, also where no observer hears of it."""
         obj.past[self.name].add(b"%d" % obj._trait_values.get(self.name, 0))
-        super().set(obj, value)
+        obj.tell(self.name)  # A hold that just ended may have put it there.
+        try:
+            super().set(obj, value)
+        finally:
+            obj.tell(self.name)
 
 
 class Unique(Number):
@@ -61,7 +68,11 @@ class Odd(traitlets.Any):
     def set(self, obj: Any, value: Any) -> None:
         """Report what goes."""
         obj.note_blob()
-        super().set(obj, value)
+        obj.tell("blob")
+        try:
+            super().set(obj, value)
+        finally:
+            obj.tell("blob")
 
 
 class Panel(traitlets.HasTraits):
@@ -94,13 +105,37 @@ class Panel(traitlets.HasTraits):
         """JSON of what each trait held."""
         super().__init__()
         self.widget_id = widget_id
-        self.stuck: dict[str, Any] = {}
-        """Values that pages cannot know: set without a form, or edited in place without `touch`."""
+        self.stuck: dict[str, set[bytes]] = {}
+        """Traits whose values pages cannot know (set without a form, or edited in place without `touch`): JSON of what
+        they may be told instead.
+        """
 
     def note_blob(self) -> None:
         """Keep what `blob` holds, which is about to change."""
         with suppress(UnserializableValue):
             self.past["blob"].add(encode(self._trait_values.get("blob")).json)
+
+    def blob_forms(self) -> set[bytes]:
+        """JSON of what pages may be told of `blob` now."""
+        forms = set(self.stuck.get("blob", ()))
+        with suppress(UnserializableValue):
+            forms.add(encode(self._trait_values.get("blob")).json)
+        return forms
+
+    def tell(self, name: str) -> None:
+        """Tell the world what a trait holds, heard of or not. Inside of a hold that is not settled yet."""
+        if self.world is not None and not self._cross_validation_lock:
+            self.world.holds(self, name, self._trait_values.get(name))
+
+    @contextmanager
+    def hold_trait_notifications(self) -> Iterator[None]:
+        """Tell what stands once it is over."""
+        try:
+            with super().hold_trait_notifications():
+                yield
+        finally:
+            for name in SHOWN:
+                self.tell(name)
 
     def listen(self) -> None:
         """Put the observers on that make trouble."""

@@ -83,7 +83,9 @@ class World:
         self.ops: dict[int, OpLog] = {}
         self.sessions: dict[tuple[str, str], SessionLog] = {}
         self.committed: set[int] = {0}
+        """Of the values that are given once: those that a trait held."""
         self.held: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+        """Widget id and name to the integers that other traits held."""
         self.rev_values: dict[tuple[str, str, int], int] = {}
         self._insts: dict[int, int] = {}
         self._everything: list[Panel] = []
@@ -268,8 +270,7 @@ class World:
                 value = state[name]
                 with widget.hold_trait_notifications():
                     widget.set_trait(name, value)
-            if type(value) is int:
-                self.held[widget_id, name].add(value)
+            self.holds(widget, name, value)
         widget.world = self
         if self.setup.observers_first:
             widget.listen()
@@ -334,17 +335,16 @@ class World:
             for check in self.hooks.on_try:
                 check(widget, name, value, op)
 
-    def changed(self, widget: Panel, name: str, value: Any) -> None:
-        """A trait changed, and its observers are about to hear of it."""
+    def holds(self, widget: Panel, name: str, value: Any) -> None:
+        """A trait holds this, whether its observers hear of it or not."""
         if type(value) is int:
             if name == "free" or name == "other":
                 self.committed.add(value)
             else:
-                held = self.held[widget.widget_id, name]
-                held.add(value)
-                present = getattr(widget, name)
-                if type(present) is int:
-                    held.add(present)
+                self.held[widget.widget_id, name].add(value)
+
+    def changed(self, widget: Panel, name: str, value: Any) -> None:
+        """A trait changed, and its observers are about to hear of it."""
         if widget.stuck:
             widget.stuck.pop(name, None)
         for check in self.hooks.on_change:
