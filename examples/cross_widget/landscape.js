@@ -206,7 +206,7 @@ function render({ model, el }) {
     el.querySelector(".hint").remove();
     return;
   }
-  const from = { angle: 0.6, rise: 0.55, far: 2.7 };
+  const from = { angle: 0.6, rise: 0.55, far: 2.85 };
   let [drawn, frame, isNew, frames, held] = [prepare(gl), 0, true, 0, null];
 
   function draw() {
