@@ -7,7 +7,7 @@ const STEP = 1 / 2 ** 20;
 /** Brushes: a mouse event at the source, until the other's listener runs. Returns milliseconds for all of them. */
 function brushes({ el, source, target }) {
   // Another tab may have been here.
-  let brushed = source.get("selected")[0] ?? 0;
+  let brushed = source.get("selected")?.[0] ?? 0;
   el.addEventListener("mousemove", () => {
     brushed += 1;
     source.set("selected", Array.from({ length: ROWS }, (_, row) => row * 7 + brushed));
@@ -18,7 +18,7 @@ function brushes({ el, source, target }) {
     for (let n = 0; n < count; n += 1) {
       const shown = new Promise((resolve) => {
         const look = () => {
-          if (target.get("selected")[0] !== brushed) return;
+          if (target.get("selected")?.[0] !== brushed) return;
           target.off("change:selected", look);
           resolve();
         };

@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-import traitlets
-
 import rdit_core as vw
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "cross_widget"))
@@ -13,7 +11,7 @@ from heights import Heights
 
 MODULE = Path(__file__).parent / "linked.js"
 
-plot = vw.create(MODULE, exports={"selected": (traitlets.List(traitlets.Int()), "rows inside of the brush")})
+plot = vw.create(MODULE, exports={"selected": "rows inside of the brush"})
 histogram = vw.create(MODULE, imports={"selected": plot.selected})
 
 painter = vw.create(MODULE, exports={"heightmap": (Heights(), "64 × 64 heights from 0 to 1")})
