@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from e2e.conftest import Serve
 from e2e.faults import Python
 from e2e.page import Page
+from e2e.server import ServeProcess
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "cross_widget"
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -326,4 +329,83 @@ def test_a_table_is_filtered_by_a_brush_and_by_a_drop_down(opened: Callable[[str
     assert set(page.evaluate(airlines)) == {"CR", "SW"}
     press(page, "Everything")
     page.wait_for(f"{count} === '2,000 of 2,000 flights'")
+    assert page.errors() == []
+
+
+@pytest.fixture
+def described(
+    serve: Serve, open_page: Callable[[str], Page], tmp_path: Path
+) -> Callable[[str], tuple[ServeProcess, Page]]:
+    """Shows the same widgets made from words: recorded answers, each tried in a browser before it is shown."""
+
+    def start(example: str) -> tuple[ServeProcess, Page]:
+        script = SCRIPTS / f"described_{example}.py"
+        subprocess.run([sys.executable, str(script), str(tmp_path), "--record"], check=True, timeout=60)
+        server = serve(script, "--", str(tmp_path))
+        page = open_page(server.url)
+        page.wait_idle(timeout_s=90)
+        return server, page
+
+    return start
+
+
+@pytest.mark.alike
+@pytest.mark.takes(120)
+def test_a_histogram_made_from_words_is_filtered_by_a_plot_made_from_words(
+    described: Callable[[str], tuple[ServeProcess, Page]],
+) -> None:
+    server, page = described("flights")
+    assert server.output("stderr").count("verified") == 2
+    assert "at first: None" in server.output()
+    brush(page, (200.0, 30.0, 480.0, 170.0))
+    page.wait_for("document.querySelector('.bars').classList.contains('is-brushed')")
+    settle(page)
+    count = sum(page.evaluate(BINS))
+    assert count > 100
+    server.wait_for_output(f"selected: {count}\n")
+    assert page.errors() == []
+
+
+@pytest.mark.alike
+@pytest.mark.takes(120)
+@pytest.mark.webgl
+def test_a_landscape_made_from_words_shows_what_is_painted_on_a_map_made_from_words(
+    described: Callable[[str], tuple[ServeProcess, Page]],
+) -> None:
+    server, page = described("terrain")
+    page.wait_for("Number(document.querySelector('.scene').dataset.frames) > 0")
+    drawn = page.evaluate(picture(".scene"))
+    page.drag(".ground", (30, 30), (250, 30), (250, 250), steps=6)
+    server.wait_for_output("painted: (64, 64)")
+    page.wait_for(differ(".scene", drawn))
+    assert page.errors() == []
+
+
+@pytest.mark.alike
+@pytest.mark.takes(120)
+def test_bars_made_from_words_mark_the_planet_that_is_clicked_at(
+    described: Callable[[str], tuple[ServeProcess, Page]],
+) -> None:
+    server, page = described("planets")
+    page.click_at(".space", aim(page, "Jupiter"))
+    wait_for_picked(page, "Jupiter", "Jupiter")
+    server.wait_for_output("picked: Jupiter")
+    page.click(".chart [data-planet=Mars]")
+    wait_for_picked(page, "Mars", "Mars")
+    assert page.errors() == []
+
+
+@pytest.mark.alike
+@pytest.mark.takes(120)
+def test_a_table_made_from_words_imports_from_two_widgets(
+    described: Callable[[str], tuple[ServeProcess, Page]],
+) -> None:
+    server, page = described("filters")
+    page.click(".linked summary")
+    page.click(".linked input[value=HN]")
+    server.wait_for_output("selected_airlines: ['HN']")
+    brush(page, (120.0, 30.0, 480.0, 170.0))
+    server.wait_for_output("selected_indices: [")
+    codes = "Array.from(document.querySelectorAll('tbody td:nth-child(2)'), (cell) => cell.textContent)"
+    page.wait_for(f"{codes}.length > 10 && {codes}.length < 200 && {codes}.every((code) => code === 'HN')")
     assert page.errors() == []

@@ -4,7 +4,8 @@ function render({ model, el }) {
   const column = model.get("data").columns.find(({ name }) => name === "airline");
   const counts = new Map();
   for (const code of column.values) counts.set(code, (counts.get(code) ?? 0) + 1);
-  const names = model.get("names");
+  // Python may name them; without names, codes are shown.
+  const names = model.get("names") ?? {};
   el.innerHTML = `
     <section class="linked">
       <details><summary></summary><fieldset></fieldset></details>

@@ -1,6 +1,8 @@
 """A table of what passes two filters: a brush over a scatter plot, and a drop-down of airlines.
 
-rdit serve examples/cross_widget/filters.py
+    rdit serve examples/cross_widget/filters.py
+
+Python finds the same rows by its own means, and sets both filters when one of the buttons is pressed.
 """
 
 from pathlib import Path

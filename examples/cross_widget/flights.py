@@ -1,6 +1,8 @@
 """A brush over a scatter plot filters a histogram.
 
-rdit serve examples/cross_widget/flights.py
+    rdit serve examples/cross_widget/flights.py
+
+Python reads the selection for the line below, and sets it when one of the buttons is pressed.
 """
 
 from pathlib import Path

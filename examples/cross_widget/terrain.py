@@ -1,6 +1,8 @@
 """What is painted on a map stands in a landscape of three dimensions.
 
-rdit serve examples/cross_widget/terrain.py
+    rdit serve examples/cross_widget/terrain.py
+
+The map is a numpy array here: the line below is computed from it, the buttons make another.
 """
 
 from pathlib import Path
