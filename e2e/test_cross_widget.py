@@ -169,6 +169,14 @@ def test_a_brush_is_made_moved_and_taken_away_with_the_keyboard(opened: Callable
     page.wait_for("!document.querySelector('.bars').classList.contains('is-brushed')")
     settle(page)
     assert read(python, "scatter", "selected_indices") == []
+
+    page.evaluate("void document.querySelector('.bin').focus()")
+    page.press("ArrowRight")
+    page.press("Enter")
+    settle(page)
+    first, second, *others = page.evaluate(BINS)
+    assert first == 0 and second > 0 and not any(others)
+    assert len(read(python, "scatter", "selected_indices")) == second
     assert page.errors() == []
 
 

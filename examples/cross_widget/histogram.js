@@ -17,7 +17,7 @@ function render({ model, el }) {
     <section class="linked">
       <header><strong>How late they were</strong><output></output></header>
       <svg class="bars" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="group" aria-label="Histogram of delays"></svg>
-      <p class="hint">Minutes of delay. Click a bar, or Tab to it and press Enter, to select its flights.</p>
+      <p class="hint">Minutes of delay. Click a bar to select its flights. With the keyboard: arrows, Enter.</p>
     </section>`;
   const [svg, count] = ["svg", "output"].map((name) => el.querySelector(name));
   let delay, low, step, size, bins;
@@ -42,7 +42,7 @@ function render({ model, el }) {
     // The square root shows the few that were very late beside the many that were not.
     const high = (value) => Math.sqrt(value / highest) * (HEIGHT - FOOT - 4);
     svg.innerHTML = all.map((value, bin) => `
-      <g class="bin" tabindex="0" role="button">
+      <g class="bin" tabindex="${bin ? -1 : 0}" role="button">
         <rect x="${bin * wide}" width="${wide}" y="0" height="${HEIGHT - FOOT}" fill="transparent"/>
         <rect class="all" x="${bin * wide + 1}" width="${wide - 2}" y="${HEIGHT - FOOT - high(value)}" height="${high(value)}" rx="2"/>
         <rect class="some" x="${bin * wide + 1}" width="${wide - 2}" rx="2"/>
@@ -55,10 +55,17 @@ function render({ model, el }) {
         model.save_changes();
       };
       bin.addEventListener("click", pick);
+      // One stop of the Tab key for all bars; arrows go from one to the next.
       bin.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
+        const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (way) {
+          const next = bins[Math.min(size - 1, Math.max(0, number + way))].bin;
+          bin.setAttribute("tabindex", "-1");
+          next.setAttribute("tabindex", "0");
+          next.focus();
+        } else if (event.key === "Enter" || event.key === " ") pick();
+        else return;
         event.preventDefault();
-        pick();
       });
       return { bin, some: bin.querySelector(".some"), all: all[number], high };
     });
