@@ -17,7 +17,7 @@ lint:            ## rules and format
 types:           ## strict typing
 js:              ## the browser side: types, and tests in Node
 oracle:          ## the model against the reference implementation
-once:            ## what one Python is enough for: seeds of the simulator, planted bugs
+once:            ## what one Python is enough for: seeds of the simulator, planted bugs, all examples of the properties
 wheel:           ## what a plain install brings
 e2e-chromium:    ## stories in Chromium
 e2e-firefox:     ## stories in Firefox

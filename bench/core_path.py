@@ -23,7 +23,7 @@ import msgspec
 import traitlets
 
 from bench.measure import Progress, Samples, Turn, median, race, ratio, timed
-from bench.peers import BasePeer, Peer, SessionPeer
+from bench.peers import ANY_WRITES, BasePeer, Peer, SessionPeer
 from bench.report import Claim, Table, duration, times
 from rdit_core import Limits, WidgetManager
 
@@ -123,7 +123,7 @@ class _Hosted(_Contestant):
     """The core, with one page. What has to be tidied up after a turn is no part of its time."""
 
     peer: type[Peer]
-    limits = Limits()
+    limits = Limits(max_slot_writes=ANY_WRITES)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case, Subject())
@@ -155,7 +155,7 @@ class Session(_Hosted):
     """With `rdit/1`: a batch in, a `sync` with its acknowledgement out. The page acknowledges once per turn."""
 
     peer = SessionPeer
-    limits = Limits(max_sync_frames=1_000_000, max_sync_bytes=1_000_000_000)
+    limits = Limits(max_slot_writes=ANY_WRITES, max_sync_frames=1_000_000, max_sync_bytes=1_000_000_000)
 
     def write(self, frame: Any) -> object:
         self.page.send(frame)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from bench.core_path import Subject
 from bench.measure import Progress, Samples, Turn, median, race, timed
-from bench.peers import PEERS, Peer
+from bench.peers import ANY_WRITES, PEERS, Peer
 from bench.report import Claim, Table, count, duration
 from rdit_core import Limits, WidgetManager
 
@@ -43,7 +43,7 @@ class _World:
     """A manager with widgets and pages; the first page writes."""
 
     def __init__(self, mode: str, *, widgets: int = 1, tabs: int = 1, state_bytes: int = 0) -> None:
-        self.manager = WidgetManager(limits=Limits(max_connections=_MOST_TABS))
+        self.manager = WidgetManager(limits=Limits(max_connections=_MOST_TABS, max_slot_writes=ANY_WRITES))
         with self.manager.capture():
             self.widgets = [Subject(text="x" * state_bytes) for _ in range(widgets)]
         stride = max(1, widgets // _WRITTEN)

@@ -13,6 +13,9 @@ import msgspec
 from rdit_core import TRUSTED, WidgetManager
 
 NOW_S: Final = 0.0
+
+ANY_WRITES: Final = 2**53
+"""For `Limits.max_slot_writes`: what is measured happens at one instant."""
 """The time at which all of a benchmark happens: no deadline is ever due."""
 
 _encode = msgspec.json.encode
@@ -84,6 +87,7 @@ class SessionPeer:
                 message = msgspec.json.decode(_json_of(frame))
                 insts.update((opened["widget_id"], opened["inst"]) for opened in message.get("open", ()))
                 if message["type"] == "sync":
+                    self._seq = message["ack"]
                     self._taken += 1
                     self.acknowledge()
         self._insts = insts

@@ -253,7 +253,7 @@ async def _flood(run: Run) -> None:
             ):
                 value: Any = "x" * _LARGE_FRAME_BYTES if kind == "large frames" else number
                 op = {"op": "set", "widget_id": opened["widget_id"], "inst": opened["inst"], "property": "value"}
-                batch = {"type": "batch", "seq": number + 1, "ops": [{**op, "value": value}]}
+                batch = {"type": "batch", "seq": sync["ack"] + number + 1, "ops": [{**op, "value": value}]}
                 text = {"junk": "}{", "pings": f'{{"type":"ping","id":{number}}}'}.get(kind) or json.dumps(batch)
                 await asyncio.wait_for(socket.send(text), 20)
             if kind == "junk":

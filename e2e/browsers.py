@@ -1,7 +1,7 @@
 """Finds the browsers of this machine, and installs what is missing as far as it may.
 
-    python e2e/browsers.py                                     # what is here
-    python e2e/browsers.py --install chromium firefox webkit   # get what is not
+    python -m e2e.browsers                                     # what is here
+    python -m e2e.browsers --install chromium firefox webkit   # get what is not
 
 The choice per engine, best first: the path in an environment variable (E2E_CHROMIUM, E2E_FIREFOX, E2E_MINIBROWSER),
 Playwright's own download, the system's browser. What is missing is then installed with apt, as root or with sudo where
@@ -23,6 +23,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from scripts.alone import alone
 
 ENGINES = ("chromium", "firefox", "webkit")
 NAMES = {"chromium": "Chromium", "firefox": "Firefox", "webkit": "WebKit"}
@@ -83,10 +85,14 @@ def how_to_get(engine: str) -> str:
 
 def install(engine: str) -> Found | None:
     """Get a browser of this engine if there is none, with whatever means this machine allows."""
-    for attempt in (lambda _: None, _apt_install, _playwright_install):
-        attempt(engine)
-        if found := find(engine):
-            return found
+    if found := find(engine):
+        return found
+    # Of two that install packages of the system one would find the other in its way.
+    with alone("apt"):
+        for attempt in (lambda _: None, _apt_install, _playwright_install):
+            attempt(engine)
+            if found := find(engine):
+                return found
     return None
 
 

@@ -9,6 +9,7 @@ from e2e.conftest import Serve
 from e2e.page import Page
 
 SCRIPTS = Path(__file__).parent / "scripts"
+NAMES = ["Broken 5.0", "Broken 6.0", "Broken 7.0"]
 
 
 def test_each_broken_widget_shows_a_readable_error_and_its_neighbours_work(
@@ -18,6 +19,9 @@ def test_each_broken_widget_shows_a_readable_error_and_its_neighbours_work(
     page.wait_idle()
     panels = page.texts("[data-widget-id] [role=alert]")
     assert len(panels) == 3, panels
+    assert [panel.partition(" failed (")[0] for panel in panels] == NAMES
+    for name in NAMES:
+        assert page.count(f"[role=alert][aria-label^='{name} failed (']") == 1
     assert any("the render hook gave up" in panel for panel in panels), panels
     for label, value in (("before", "10"), ("after", "20")):
         page.fill(f".field-{label}", value)

@@ -61,11 +61,31 @@ def test_an_exported_page_shows_what_the_live_page_shows(
     assert page.texts(".values") == live.texts(".values")
     assert "bytes 76800/76800: 9792000" in page.text(".values")
     assert "[NaN, Infinity, -Infinity, -0, 0.30000000000000004]" in page.text(".values")
+    for shown in (live, page):
+        assert shown.count("math") == 3
+        assert shown.evaluate("document.querySelector('math mfrac').getBoundingClientRect().height > 20") is True
+        assert shown.evaluate("document.querySelector('math annotation').getBoundingClientRect().height") == 0
+        assert "\\nosuch" in shown.text("pre[data-mime='text/latex']")
     assert page.text("#rdit-run") == "Stopped by an error"
     assert page.count("#injected") == 0
     assert page.evaluate(REQUESTS) == []
     assert page.errors() == []
     assert page.count(".rdit-notice") == 0
+
+
+def test_twenty_kinds_of_output_and_ten_widgets_look_the_same_live_and_exported(
+    export: Export, serve: Serve, open_page: Callable[[str], Page]
+) -> None:
+    script = SCRIPTS / "same_again.py"
+    live = open_page(serve(script).url)
+    live.wait_idle()
+    page = open_page(export(script, status=1).as_uri())
+    page.wait_for(SHOWN)
+    for each in (live, page):
+        each.wait_for("document.querySelectorAll('.subject').length === 10")
+    assert page.evaluate(OUTPUTS) == live.evaluate(OUTPUTS)
+    assert page.text(".w0") == "w0: 7"
+    assert page.errors() == live.errors() == []
 
 
 def test_widgets_of_an_exported_page_work_as_far_as_their_own_code_goes(

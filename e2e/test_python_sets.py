@@ -19,6 +19,23 @@ def test_a_thread_that_sets_a_trait_moves_the_page(serve: Serve, open_page: Call
     assert page.errors() == []
 
 
+def test_a_bar_moves_while_the_loop_that_moves_it_runs(
+    serve: Serve, open_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    enough = tmp_path / "enough"
+    server = serve(SCRIPTS / "bar.py", "--", str(enough))
+    page = open_page(server.url)
+    page.wait_for("window.barSeen?.length > 20")
+    seen = page.evaluate("window.barSeen")
+    assert seen == sorted(set(seen)) and seen[-1] > 0
+    assert page.evaluate("document.documentElement.dataset.rditIdle === undefined"), "the loop goes on"
+    enough.touch()
+    page.wait_idle()
+    page.wait_for_text("#rdit-outputs", "ended at")
+    assert f"ended at {page.evaluate('window.barSeen.at(-1)')}" in page.text("#rdit-outputs")
+    assert page.errors() == []
+
+
 def test_python_sets_what_the_page_edits(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(SCRIPTS / "two_values.py")
     page = open_page(server.url)

@@ -61,7 +61,7 @@ class ConnectionCore(Protocol):
     def enqueue(self, update: PendingUpdate) -> None:
         """Keep an update until `apply_pending`; tell the host that something waits."""
 
-    def write(self, connection: BaseServerConnection, message: WidgetUpdate) -> BaseException | None:
+    def write(self, connection: BaseServerConnection, message: WidgetUpdate, received_s: float) -> BaseException | None:
         """Run one update. Raises `WriteRefused` or `UnknownWidget` when nothing changed. Returns what interrupted an
         observer (`KeyboardInterrupt`, `SystemExit`), which must go on once the update is answered.
         """
@@ -305,7 +305,7 @@ class BaseServerConnection:
                 raise UnknownWidget(message.widget_id)
             # Before the widget owns the value: an observer may edit it in place.
             sent = encode_value(message.value, max_depth=self._limits.max_depth)
-            interrupt = self._core.write(self, message)
+            interrupt = self._core.write(self, message, update.own.received_s)
             answer = Ack(*key)
         except (WriteRefused, UnknownWidget) as error:
             answer = Error(str(error), error.code, *key)

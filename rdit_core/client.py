@@ -170,6 +170,8 @@ class ClientConnection:
                 refused = refused or error
                 continue
             edit = Edit(widget_id, widget.inst if widget is not None else 0, name, encoded, group)
+            if widget is not None and name in widget.if_unchanged:
+                edit.if_rev = self._edits.seen_rev(edit.key)
             refusal = self._refusal(widget, edit)
             if refusal is None:
                 self._edits.put(edit)

@@ -65,6 +65,7 @@ class Aftermath:
         ops: list[QueuedOp] = [op for batch in edits.inflight for op in batch.ops]
         ops.extend(edits.queue.clear())
         edits.inflight.clear()
+        edits.forget_seen()
         self._shown.pending.clear()
         last: dict[SlotKey, Edit] = {}
         for op in ops:
@@ -92,7 +93,7 @@ class Aftermath:
             if absent is not None and absent.inst == op.inst:
                 edits.orphans[op.key] = op
             elif widget is not None and widgets.returned.get(op.widget_id) == op.inst and op.name in widget.writable:
-                op.inst = widget.inst
+                op.inst, op.if_rev = widget.inst, _never_seen(widget, op)
                 edits.queue.put(op)
                 reapplied += 1
             else:
@@ -108,7 +109,7 @@ class Aftermath:
         """
         for edit in self._take_orphans(widget.model.widget_id):
             if edit.name in widget.writable:
-                edit.inst = widget.inst
+                edit.inst, edit.if_rev = widget.inst, _never_seen(widget, edit)
                 self._edits.queue.put(edit)
             else:
                 touched[edit.key] = None
@@ -133,3 +134,8 @@ class Aftermath:
     def _lose(self, edit: Edit) -> None:
         self._shown.unmask(edit.key)
         self._events.edit_lost(edit, "dropped", "The server was started anew, without this property")
+
+
+def _never_seen(widget: RemoteWidget, edit: Edit) -> int | None:
+    """The `if_rev` of an edit that was made before this server was: no slot has revision 0, so it is a conflict."""
+    return 0 if edit.name in widget.if_unchanged else None

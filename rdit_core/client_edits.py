@@ -59,6 +59,8 @@ class ClientEdits:
         self._resend = False
         self._unsettled: Touched = {}
         """Slots that a batch gave up outside of a `sync`, to be shown as confirmed with the next one."""
+        self._seen_revs: dict[SlotKey, int] = {}
+        """Of slots that are written only as they were seen: what the page showed when it was edited."""
         self.fit(None)
 
     @property
@@ -84,6 +86,20 @@ class ClientEdits:
         """A number for edits that belong together."""
         self._group += 1
         return self._group
+
+    def seen_rev(self, key: SlotKey) -> int:
+        """The revision that a page shows of a slot, or showed when it was edited: what is confirmed of a pending slot
+        is not shown. 0 for one that this server never told of.
+        """
+        seen = self._seen_revs.get(key) if key in self._shown.pending else None
+        if seen is None:
+            confirmed = self._widgets.confirmed(key)
+            seen = self._seen_revs[key] = confirmed[1] if confirmed is not None else 0
+        return seen
+
+    def forget_seen(self) -> None:
+        """Another server: its values are none that a page has seen when it was edited."""
+        self._seen_revs = dict.fromkeys(self._seen_revs, 0)
 
     def put(self, edit: Edit) -> None:
         """Queue an edit, or keep it for a widget that is absent. Its slot is pending from here on."""
@@ -127,9 +143,9 @@ class ClientEdits:
         """The transport is gone."""
         self._resend = False
 
-    def restart_count(self) -> None:
-        """A session of the server's begins: it counts from 1."""
-        self._seq = 0
+    def count_from(self, ack: int) -> None:
+        """A session of the server's begins, with its own numbers: the next batch follows this one."""
+        self._seq = ack
 
     def _cut(self, max_inflight: int) -> Iterator[str | bytes]:
         """Move the front of the queue into batches, as long as fewer than that are under way."""

@@ -152,7 +152,7 @@ class ClientSync:
                 self._aftermath.forget_server()
             elif self._epoch is not None:
                 self._aftermath.compare_again()
-            self._edits.restart_count()
+            self._edits.count_from(welcome.ack)
             self._last_n = 0
         self._epoch = welcome.epoch
         self._known = Resume(welcome.epoch, welcome.session, welcome.secret, 0)

@@ -33,6 +33,8 @@ class RemoteWidget:
     inst: int
     kind: str
     writable: frozenset[str]
+    if_unchanged: frozenset[str]
+    """Properties that are written with `if_rev`."""
     esm: str | None
     esm_url: str | None
     model: WidgetModel
@@ -42,7 +44,7 @@ class RemoteWidget:
     def describe(self, opened: OpenedWidget) -> None:
         """Take over what the server says of it, but for its values."""
         self.inst = opened.inst
-        self.writable = frozenset(opened.writable)
+        self.writable, self.if_unchanged = frozenset(opened.writable), frozenset(opened.if_unchanged)
         self.esm, self.esm_url = opened.esm, opened.esm_url
 
 
@@ -111,7 +113,14 @@ class ClientWidgets:
         model = WidgetModel(widget_id, state, self._page, profile=self._profile, widget_manager=self._page)
         self.models[widget_id] = model
         self.by_id[widget_id] = RemoteWidget(
-            opened.inst, opened.kind, frozenset(opened.writable), opened.esm, opened.esm_url, model, confirmed
+            opened.inst,
+            opened.kind,
+            frozenset(opened.writable),
+            frozenset(opened.if_unchanged),
+            opened.esm,
+            opened.esm_url,
+            model,
+            confirmed,
         )
         if self._on_open is not None:
             self._on_open(model)

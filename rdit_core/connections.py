@@ -15,15 +15,17 @@ from typing import Any, Final, Literal
 import msgspec
 
 from .access import Verdict
-from .atomic import apart
 from .base_server import BaseServerConnection, PendingUpdate
 from .errors import AccessRefused, LimitReached, UnknownWidget, WriteRefused
 from .events import Connected, Disconnected, FrontEndFailed, ObserverFailed, OutputDropped, WriteWasRefused
 from .limits import Limits
+from .links import at_rest
 from .messages import Op, Output, Reject, Report, WidgetUpdate
-from .server import CLOSE_CODES, PendingBatch, ServerConnection
+from .server import CLOSE_CODES, ServerConnection
+from .server_batches import PendingBatch
 from .session import Session
 from .store import ESM, AnyConnection, Store
+from .storms import TOO_OFTEN
 from .subscriptions import Subscriptions
 
 _log = logging.getLogger("rdit")
@@ -142,8 +144,10 @@ class Connections:
         """
         if self._writes.is_applying:
             return 0  # An observer that pumps the host's loop must not start the next update inside this one.
+        if not self._pending:
+            return 0
         count = 0
-        with apart():  # A page that is told that its write is done must be told what came of it.
+        with at_rest():  # A page that is told that its write is done must be told what came of it.
             while self._pending:
                 self._pending.popleft().apply()
                 count += 1
@@ -156,13 +160,17 @@ class Connections:
         self._pending.append(update)
         self._host.call("pending")
 
-    def write(self, connection: BaseServerConnection, message: WidgetUpdate) -> BaseException | None:
+    def write(self, connection: BaseServerConnection, message: WidgetUpdate, received_s: float) -> BaseException | None:
         """Run one page's update. Returns an interrupt that must go on once the update is answered."""
         widget_id, name = message.widget_id, message.property
         try:
-            failed = self._writes.set(self._store.find(widget_id), widget_id, name, message.value, origin=connection)
+            hosted = self._store.find(widget_id)
+            if hosted.refusal(name) is None and self._writes.storms.refuses(hosted, widget_id, name, received_s):
+                raise WriteRefused("too_often", widget_id, name, TOO_OFTEN)
+            failed = self._writes.set(hosted, widget_id, name, message.value, origin=connection)
         except WriteRefused as error:
             self._store.emit(WriteWasRefused(connection.connection_id, widget_id, name, error.code))
+            self._writes.note_recursion(widget_id, name, error.__cause__)
             raise
         except UnknownWidget:
             self._store.emit(WriteWasRefused(connection.connection_id, widget_id, name, "unknown_widget"))
@@ -176,12 +184,17 @@ class Connections:
                 extra={"event": "observer_failed", "widget_id": widget_id, "property": name},
             )
             self._store.emit(ObserverFailed(widget_id, name, failed))
+            self._writes.note_recursion(widget_id, name, failed)
         return None if isinstance(failed, Exception) else failed
 
-    def apply_batch(self, session: Session, seq: int, ops: Sequence[Op]) -> tuple[list[Reject], BaseException | None]:
-        """Run one batch. Returns the verdicts that are not plain success, and what interrupted an observer."""
+    def apply_batch(
+        self, session: Session, seq: int, ops: Sequence[Op], seen_rev: int, now_s: float
+    ) -> tuple[list[Reject], BaseException | None]:
+        """Run one batch, of a page that had seen this revision when it came. Returns the verdicts that are not plain
+        success, and what interrupted an observer.
+        """
         self._store.owe()
-        return self._writes.run_batch(session, seq, ops)
+        return self._writes.run_batch(session, seq, ops, seen_rev, now_s)
 
     def joined(self, connection: ServerConnection, session: Session, *, came_back: bool, resumed: bool) -> None:
         """A peer of `rdit/1` said hello and is let in."""

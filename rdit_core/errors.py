@@ -19,6 +19,7 @@ UpdateCode = Literal[
     "invalid_value",
     "unserializable_value",
     "conflict",
+    "too_often",
     "observer_failed",
     "handler_failed",
 ]

@@ -96,8 +96,9 @@ class ChangesSwallowed:
 
 @dataclass(frozen=True, slots=True)
 class LinkUnsettled:
-    """Links that never come to rest (and were stopped), or two traits whose validators leave them no common value (and
-    keep each their own). Python warns of the same (`LinkWarning`).
+    """Links that never come to rest (and were stopped); two traits whose validators leave them no common value (and
+    keep each their own); two ends that pages have changed in turn for so long that they must be answering each other
+    (nothing is stopped). Python warns of the same (`LinkWarning`).
     """
 
     widget_id: str
@@ -105,7 +106,30 @@ class LinkUnsettled:
     property: str
     ends: tuple[str, ...]
     """All of them: class and trait."""
-    reason: Literal["never_settles", "divergent"]
+    reason: Literal["never_settles", "divergent", "pages_answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStorm:
+    """Pages write a property more often than `Limits.max_slot_writes`: what comes beyond is refused. Told once per
+    `Limits.storm_s`.
+    """
+
+    widget_id: str
+    property: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecursed:
+    """A page's write set off validators or observers that call each other without end, such as those of linked traits
+    that do not agree; Python ended that. The write has its verdict, and pages have what the traits hold then.
+    """
+
+    widget_id: str
+    property: str
+    error: BaseException
+    changed: tuple[tuple[str, str], ...]
+    """Widget id and property of what had changed by then and been told nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +172,8 @@ HostEvent = (
     | WidgetClosed
     | WriteWasRefused
     | ObserverFailed
+    | WriteStorm
+    | WriteRecursed
     | HandlerFailed
     | FrontEndFailed
     | ValueRounded
@@ -165,6 +191,8 @@ EVENT_NAMES = {
     WidgetClosed: "closed",
     WriteWasRefused: "write_refused",
     ObserverFailed: "observer_failed",
+    WriteStorm: "storm",
+    WriteRecursed: "recursion",
     HandlerFailed: "handler_failed",
     FrontEndFailed: "front_end_failed",
     ValueRounded: "value_rounded",

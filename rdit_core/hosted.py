@@ -97,6 +97,8 @@ class HostedWidget:
         """Properties of which it was said that pages round them."""
         self.swallowed: set[str] = set()
         """Properties of which it was said that pages miss changes."""
+        self.periods: dict[str, Any] = {}
+        """How often pages wrote each property of late (`storms`)."""
         self.layout_id: str | None = None
         self.follower: Follower | None = None
         """For a plain `HasTraits`."""
@@ -167,6 +169,10 @@ class HostedWidget:
         """The properties that pages may write."""
         return [name for name in self.slots if self.refusal(name) is None]
 
+    def compared(self) -> list[str]:
+        """Those of them that a page writes only as it last saw them."""
+        return [name for name in self.writable() if self._policy.compares(name)] if self._policy.if_unchanged else []
+
     def read(self, name: str) -> Any:
         """The property's present value in serialized form. May run the trait's `to_json` (user code)."""
         if self.described is not None:
@@ -229,7 +235,9 @@ class HostedWidget:
                 return error
             if not isinstance(error, Exception):
                 raise
-            raise WriteRefused("invalid_value", widget_id, name, _expectation(widget, trait)) from None
+            # What else a validator raised is its way of refusing, and may say what a trait holds.
+            cause = error if isinstance(error, RecursionError) else None
+            raise WriteRefused("invalid_value", widget_id, name, _expectation(widget, trait)) from cause
         return None
 
     def write_together(

@@ -38,6 +38,13 @@ class Limits:
     """Base mode: how long after a page's last update of a property, in seconds, the present value is pushed to it when
     that is not what the page sent last."""
 
+    max_slot_writes: int = 2_000
+    """Writes of one property by pages within `storm_s`, all pages together: sixteen that drag it at 120 Hz. What comes
+    beyond is refused with `too_often`, and the host is told (`storm`)."""
+
+    storm_s: float = 1.0
+    """And how long that is, in seconds."""
+
     max_moments: int = 1_000
     """Past states kept for a connection that reads slowly, so that no value which Python set and took back at once is
     swallowed; beyond, such values are, the oldest first, which the host is told."""

@@ -30,13 +30,15 @@ import math
 import threading
 import warnings
 import weakref
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal, NamedTuple, overload
 
 import traitlets
 
-from .atomic import Group, grouped
+from .atomic import Group, apart, grouped
 from .events import LinkUnsettled
 from .follow import Follower
 from .hosts import hosts_of
@@ -50,6 +52,8 @@ Transform = Callable[[Any], Any]
 
 _MAX_SETS: Final = 100
 """How often one trait is set in one drain. Conversions that round settle after two or three."""
+_MAX_ANSWERS: Final = 1000
+"""How often pages change a link from one end and then from the other before somebody is told of such answers."""
 _MISSING: Final = object()
 _serials: Final = itertools.count()
 _lock: Final = threading.RLock()
@@ -58,6 +62,9 @@ _lock: Final = threading.RLock()
 
 class LinkWarning(UserWarning):
     """Links that do not come to rest, or whose ends do not agree."""
+
+
+Reason = Literal["never_settles", "divergent", "pages_answer"]
 
 
 # Comparing.
@@ -99,6 +106,11 @@ def _read(obj: Any, name: str) -> Any:
         return _MISSING
 
 
+def _raw(obj: traitlets.HasTraits, name: str) -> Any:
+    """The trait's own object, without running anything."""
+    return obj._trait_values.get(name, _MISSING)
+
+
 # The ends.
 
 
@@ -122,13 +134,10 @@ class _Ear:
         self.error: BaseException | None = None
         """What is to be raised to whoever set the trait."""
 
-    def listen(self) -> None:
+    def listen(self, obj: traitlets.HasTraits) -> None:
         """Observe. First of all, so that the others hear of what stands; and once more, to raise what went wrong when
         those who were there before have heard.
         """
-        obj = self.obj()
-        if obj is None:
-            return
         obj.observe(self.changed, self.name)
         obj.observe(self.failed, self.name)
         callbacks = obj._trait_notifiers[self.name]["change"]
@@ -142,11 +151,11 @@ class _Ear:
         """Observe no more."""
         obj = self.obj()
         if obj is None:
-            return
-        obj.unobserve(self.changed, self.name)
-        obj.unobserve(self.failed, self.name)
+            return  # It has gone meanwhile, and its observers too.
+        _unobserve(obj, self.changed, self.name)
+        _unobserve(obj, self.failed, self.name)
         if is_ipywidget(obj) and not _ears_of(obj):
-            obj.unobserve(_comm_changed, "comm")
+            _unobserve(obj, _comm_changed, "comm")
 
     def changed(self, change: Any) -> None:
         """The trait changed: carry it, if the store has not."""
@@ -157,7 +166,7 @@ class _Ear:
         obj, carried, self.carried = self.obj(), self.carried, None
         now = _read(obj, self.name)
         if carried is None or carried.thread != threading.get_ident() or carried.value is not now:
-            self.keep(_propagate(self))
+            self.keep(_run(ear=self))
             now = _read(obj, self.name)
         if now is not change["new"]:
             change["new"] = now  # A target took another value, or none: nobody needs to hear of what was.
@@ -176,7 +185,7 @@ class _Ear:
 
     def spelled(self) -> str:
         """For people."""
-        return f"{type(self.obj()).__name__}.{self.name}"
+        return _spelled(self.obj(), self.name)
 
 
 class _EarRef(weakref.ref[_Ear]):
@@ -192,6 +201,11 @@ EARS: Final[dict[Key, _EarRef]] = {}
 """Every trait that is the end of a link, by the object's number and the trait's name. For a quick look."""
 
 
+def _unobserve(obj: traitlets.HasTraits, callback: Callable[[Any], None], name: str) -> None:
+    with suppress(ValueError):  # Somebody has taken all observers out.
+        obj.unobserve(callback, name)
+
+
 def _is_follower(callback: Any) -> bool:
     return isinstance(getattr(callback, "__self__", None), Follower)
 
@@ -203,7 +217,8 @@ def is_end(widget: Any, name: str) -> bool:
 
 def _ear_of(obj: Any, name: str) -> _Ear | None:
     ref = EARS.get((id(obj), name))
-    return ref() if ref is not None else None
+    ear = ref() if ref is not None else None
+    return ear if ear is not None and ear.obj() is obj else None
 
 
 def _ears_of(obj: Any) -> list[_Ear]:
@@ -213,17 +228,16 @@ def _ears_of(obj: Any) -> list[_Ear]:
 
 def _ear_gone(ref: Any) -> None:
     """An object is gone, and its ear with it."""
+    key = ref.key
     with _lock:
-        if ref.key in EARS and EARS[ref.key] is ref:
-            del EARS[ref.key]
+        EARS.pop(key) if EARS.get(key) is ref else None  # The next object may have the same number by now.
         for serial, partner in ref.partners.items():
             _untie_end(serial, partner)
 
 
 def _tie_end(link: Link, obj: traitlets.HasTraits, name: str, partner: Key) -> None:
     key = (id(obj), name)
-    ref = EARS.get(key)
-    ear = ref() if ref is not None else None
+    ref, ear = EARS.get(key), _ear_of(obj, name)
     if ref is None or ear is None:
         ear = _Ear(obj, name)
         ref = _EarRef(ear, _ear_gone)
@@ -232,7 +246,7 @@ def _tie_end(link: Link, obj: traitlets.HasTraits, name: str, partner: Key) -> N
     ref.partners[link.serial] = partner
     if key not in EARS or EARS[key] is not ref:
         EARS[key] = ref
-        ear.listen()
+        ear.listen(obj)
 
 
 def _untie_end(serial: int, key: Key) -> None:
@@ -241,11 +255,11 @@ def _untie_end(serial: int, key: Key) -> None:
         return
     ref.partners.pop(serial, None)
     ear = ref()
-    if ear is not None:
-        ear.links.pop(serial, None)
-        if not ear.links:
-            del EARS[key]
-            ear.leave()
+    left = ear.links if ear is not None else {}
+    left.pop(serial, None)
+    if ear is not None and not left:
+        del EARS[key]
+        ear.leave()
 
 
 def _comm_changed(change: Any) -> None:
@@ -264,7 +278,7 @@ def unlink_widget(widget: Any) -> None:
 # Links.
 
 
-class Link:
+class Link(ABC):
     """A link between two traits, until `unlink` or until either object is gone. Made by `link_traits`."""
 
     serial: int
@@ -274,18 +288,18 @@ class Link:
     """Whether it is carried as this module says; False for what `traitlets` itself has made."""
 
     @property
+    @abstractmethod
     def source(self) -> tuple[Any, str]:
         """Object and trait; None in place of an object that is gone."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def target(self) -> tuple[Any, str]:
         """As `source`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unlink(self) -> None:
         """Let each end go its own way. A second call does nothing."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         arrow = "→" if self.is_one_way else "↔"
@@ -293,7 +307,10 @@ class Link:
 
 
 def _spelled(obj: Any, name: str) -> str:
-    return f"{type(obj).__name__ if obj is not None else '(gone)'}.{name}"
+    if obj is None:
+        return f"(gone).{name}"
+    ids = [hosted.comm.comm_id[:8] for _, hosted in hosts_of(obj)]
+    return f"{type(obj).__name__}{f'[{ids[0]}]' if ids else ''}.{name}"
 
 
 class _OwnLink(Link):
@@ -308,6 +325,8 @@ class _OwnLink(Link):
         self.ends: Final = ((weakref.ref(source[0]), source[1]), (weakref.ref(target[0]), target[1]))
         self.keys: Final = ((id(source[0]), source[1]), (id(target[0]), target[1]))
         self.transforms: Final = (forth, back)
+        self._last_start = 0
+        self._answers = 0
         self.link()
 
     @property
@@ -317,6 +336,14 @@ class _OwnLink(Link):
     @property
     def target(self) -> tuple[Any, str]:
         return self.ends[1][0](), self.ends[1][1]
+
+    def begun(self, start: int, *, by_page: bool) -> bool:
+        """A change has gone along it. Returns whether it is time to say that pages answer each other: no user changes
+        the one end and then the other, for so long, and never one of them twice.
+        """
+        self._answers = self._answers + 1 if by_page and start != self._last_start else 0
+        self._last_start = start
+        return self._answers == _MAX_ANSWERS
 
     @property
     def is_linked(self) -> bool:
@@ -435,7 +462,8 @@ def link_traits(
 def _function(transform: Any) -> Transform:
     if not callable(transform):
         raise TypeError("Expected one function as transform of a link in one way")
-    return transform
+    function: Transform = transform
+    return function
 
 
 def _functions(transform: Any) -> tuple[Transform, Transform]:
@@ -484,17 +512,21 @@ _here: Final = _Here()
 class _Drain:
     """The worklist of one thread, from the outermost change until all is at rest."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, *, by_page: bool) -> None:
         self.error: BaseException | None = None
+        self._by_page = by_page
         self._group = group
         self._steps: deque[_Step] = deque()
         self._waiting: set[tuple[int, int]] = set()
         self._sets: Counter[Key] = Counter()
         self._read: dict[_OwnLink, tuple[int, Any]] = {}
         """What was carried last along each link, and from which end."""
+        self._starts: dict[_OwnLink, int] = {}
+        """From which end each link was carried first."""
         self._target: _Ear | None = None
         """The end that is being set."""
         self._via: Link | None = None
+        self._is_first = False
         self._noticed = 0
         """How often its observers were told."""
         self._ears: dict[_Ear, None] = {}
@@ -519,6 +551,8 @@ class _Drain:
                     self.add(_Step(link, start))
 
     def add(self, step: _Step) -> None:
+        """Have a link carried."""
+        self._is_first = self._is_first or step.is_first
         mark = (step.link.serial, step.start)
         if step.is_return:
             self._steps.appendleft(step)  # Before a value that does not stay goes any further.
@@ -528,17 +562,13 @@ class _Drain:
 
     def run(self) -> None:
         """Carry everything, until all is at rest or has had its turns."""
-        while True:
-            while self._steps:
-                step = self._steps.popleft()
-                self._waiting.discard((step.link.serial, step.start))
-                self._carry(step)
+        for _ in range(_MAX_SETS):
+            self.run_steps()
             # Another thread may have changed what this one carried, before this one had set the other end.
             for link, (start, value) in list(self._read.items()):
                 step = _Step(link, start)
-                ear, other = step.ends()
-                obj = ear.obj() if ear is not None else None
-                if obj is not None and other is not None and obj._trait_values.get(ear.name, value) is not value:  # type: ignore[union-attr]
+                ear, _ = step.ends()
+                if ear is not None and (obj := ear.obj()) is not None and _raw(obj, ear.name) is not value:
                     self.add(step._replace(start=0))
             if not self._steps:
                 break
@@ -546,20 +576,28 @@ class _Drain:
         self._rest()
         self._report()
 
+    def run_steps(self) -> None:
+        """Carry what is to be carried so far; also while a step is under way."""
+        outer, self._target, self._via = (self._target, self._via, self._noticed), None, None
+        while self._steps:
+            step = self._steps.popleft()
+            self._waiting.discard((step.link.serial, step.start))
+            self._carry(step)
+        self._target, self._via, self._noticed = outer
+
     def _carry(self, step: _Step) -> None:
         link = step.link
         ear, other = step.ends()
-        if ear is None or other is None or link.serial not in ear.links:
+        obj, target = ear.obj() if ear else None, other.obj() if other else None
+        if ear is None or other is None or obj is None or target is None or link.serial not in ear.links:
             return  # Unlinked meanwhile.
-        obj, target = ear.obj(), other.obj()
-        if obj is None or target is None:
-            return
         self._ears[ear] = self._ears[other] = None
         key = (id(target), other.name)
         before = _read(target, other.name)
         try:
-            value = getattr(obj, ear.name)
-            self._read[link] = (step.start, value)
+            raw, value = _raw(obj, ear.name), getattr(obj, ear.name)
+            self._starts.setdefault(link, step.start)
+            self._read[link] = (step.start, raw if raw is not _MISSING else _raw(obj, ear.name))
             transform = link.transforms[step.start]
             wanted = value if transform is None else transform(value)
         except BaseException as error:
@@ -609,7 +647,8 @@ class _Drain:
         """Note all that is linked with what took part, to be told as one. Where a widget holds what it has to say, so
         do all that are linked with it.
         """
-        for component in _components(self._ears):
+        # One that is being made is noted with its own ends: what else hangs on it has not changed.
+        for component in [list(self._ears)] if self._is_first else _components(self._ears):
             held = any(_holds_sync(ear.obj(), ear.name) for ear in component)
             for ear in component:
                 _note(self._group, ear.obj(), ear.name, is_held=held)
@@ -620,8 +659,11 @@ class _Drain:
             self._tell("never_settles", [ear for ear in self._ears if self._sets[id(ear.obj()), ear.name] >= _MAX_SETS])
         for ends in self._divergent:
             self._tell("divergent", ends)
+        for link, start in self._starts.items():
+            if link.begun(start, by_page=self._by_page):
+                self._tell("pages_answer", [ear for ear in self._ears if link.serial in ear.links])
 
-    def _tell(self, reason: Literal["never_settles", "divergent"], ears: Sequence[_Ear]) -> None:
+    def _tell(self, reason: Reason, ears: Sequence[_Ear]) -> None:
         names = tuple(ear.spelled() for ear in ears)
         told: set[int] = set()
         for ear in ears:
@@ -631,6 +673,8 @@ class _Drain:
                     store.emit(LinkUnsettled(hosted.comm.comm_id, ear.name, names, reason))
         if reason == "never_settles":
             text = f"Links never settle: {' → '.join((*names, names[0]))}; given up after {_MAX_SETS} rounds"
+        elif reason == "pages_answer":
+            text = f"Pages answer each other's changes along a link, without end: {' and '.join(names)}"
         else:
             text = f"Linked traits do not agree on a value, each keeps its own: {' and '.join(names)}"
         try:
@@ -674,7 +718,7 @@ def _note(group: Group, obj: Any, name: str, *, is_held: bool = False) -> None:
             group.add(store, hosted, {name: _read(obj, name)})
 
 
-def _run(*steps: _Step, ear: _Ear | None = None) -> BaseException | None:
+def _run(*steps: _Step, ear: _Ear | None = None, by_page: bool = False) -> BaseException | None:
     """Carry from here until all is at rest. Returns what is to be raised to whoever began."""
     running = _here.drain
     if running is not None:
@@ -682,7 +726,7 @@ def _run(*steps: _Step, ear: _Ear | None = None) -> BaseException | None:
             running.add(step)
         return None
     with grouped() as group:
-        drain = _here.drain = _Drain(group)
+        drain = _here.drain = _Drain(group, by_page=by_page)
         group.holds_messages = True
         try:
             if ear is not None:
@@ -696,12 +740,14 @@ def _run(*steps: _Step, ear: _Ear | None = None) -> BaseException | None:
     return drain.error
 
 
-def _propagate(ear: _Ear) -> BaseException | None:
-    return _run(ear=ear)
+def carry(widget: Any, name: str, *, by_page: bool) -> None:
+    """A store is told of a trait that is the end of a link: carry the change, before any observer hears of it.
 
-
-def carry(widget: Any, name: str) -> None:
-    """A store is told of a trait that is the end of a link: carry the change, before any observer hears of it."""
+    Args:
+        widget: the object.
+        name: the trait.
+        by_page: whether a page's write is being applied.
+    """
     ear = _ear_of(widget, name)
     if ear is None:
         return
@@ -709,8 +755,22 @@ def carry(widget: Any, name: str) -> None:
     if drain is not None:
         drain.changed(ear)
         return
-    ear.keep(_propagate(ear))
+    ear.keep(_run(ear=ear, by_page=by_page))
     ear.carried = _Carried(_read(widget, name), threading.get_ident())
+
+
+@contextmanager
+def at_rest() -> Iterator[None]:
+    """Be in no group and no drain for a while, for what is to be told by itself, from wherever it is called."""
+    drain = _here.drain
+    if drain is not None:
+        drain.run_steps()
+        _here.drain = None
+    try:
+        with apart():
+            yield
+    finally:
+        _here.drain = drain
 
 
 # Listing.

@@ -387,7 +387,7 @@ class WidgetManager:
         """Call back on a host event; returns what ends it.
 
         `pending` (no argument): something waits for `apply_pending`. `connected disconnected opened closed
-        write_refused observer_failed handler_failed front_end_failed value_rounded unserializable_value
+        write_refused storm recursion observer_failed handler_failed front_end_failed value_rounded unserializable_value
         message_dropped changes_swallowed link_unsettled output_dropped`: with the record from `events`. Called on the
         thread on which it happened; an exception in a callback is logged.
 

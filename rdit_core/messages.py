@@ -211,6 +211,8 @@ class OpenedWidget(msgspec.Struct, frozen=True, omit_defaults=True):
     esm_url: str | None = None
     esm: str | None = None
     """The module's text, where the host gives no address for it."""
+    if_unchanged: list[str] = []
+    """Properties that are written with `if_rev`."""
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):

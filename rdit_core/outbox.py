@@ -54,6 +54,7 @@ class Description(NamedTuple):
     esm_url: str | None
     slots: dict[str, Slot]
     writable: list[str]
+    if_unchanged: list[str]
 
 
 @dataclass(slots=True, eq=False)

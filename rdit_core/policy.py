@@ -41,12 +41,20 @@ class WritePolicy:
     Attributes:
         two_way: False makes the whole widget read-only for pages. Two-way sync is one code path: a policy, no mode.
         writable: when given, only these names may be written (the general rules still hold).
+        if_unchanged: names (True for all) that a page writes only as it last saw them. A write is refused with
+            `conflict` when somebody else changed the slot since: a page that slept overwrites nothing newer. In base
+            mode, where a page cannot say what it saw, each write is.
         messages: False refuses custom messages and commands of pages, whose handlers are the widget's own code.
     """
 
     two_way: bool = True
     writable: Collection[str] | None = None
+    if_unchanged: bool | Collection[str] = False
     messages: bool = True
+
+    def compares(self, name: str) -> bool:
+        """Whether a property may be written only as the page last saw it."""
+        return self.if_unchanged if isinstance(self.if_unchanged, bool) else name in self.if_unchanged
 
     def refusal(self, name: str, facts: PropertyFacts) -> tuple[UpdateCode, str] | None:
         """Say why a property may not be written, as code and text without values, or None when it may."""

@@ -7,6 +7,10 @@ comes back within that time, with the secret that it was given, goes on where it
 
 What a page missed of the *state* is not kept here: that is the present value of every slot with a newer revision.
 
+**Numbers.** The first batch of a session has a number that is made of the session's id, told in its welcome. So a
+batch says whose it is without a byte more: what was recorded of one session has numbers that are not another one's, and
+means nothing there.
+
 All of this is read and changed with the manager's lock held.
 """
 
@@ -15,6 +19,7 @@ from __future__ import annotations
 import hmac
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,12 +28,22 @@ from ._transitions import SessionState, session_step
 from .encoding import EncodedValue
 from .limits import Limits
 from .messages import Reject, Resume
+from .slots import SlotKey
 
 if TYPE_CHECKING:
     from .server import ServerConnection
 
 _OVERHEAD_BYTES: Final = 64
 """Counted for a message beside its content, so that empty ones are bounded too."""
+
+_SEQ_BYTES: Final = 6
+"""Of which the number before a session's first is made: so many that two sessions do not meet, and few enough that a
+page has 2**53 - 2**48 numbers to go."""
+
+
+def seq_before_first(session_id: str) -> int:
+    """The number that comes before a session's first batch."""
+    return int.from_bytes(blake2b(session_id.encode(), digest_size=_SEQ_BYTES).digest(), "big")
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True):
@@ -65,8 +80,9 @@ class Session:
         self.subscribe: frozenset[str] | None = None
         """Widget ids; None for all."""
         self.connection: ServerConnection | None = None
-        self.received_seq = 0
-        self.ack = 0
+        self.seq_before_first: Final = seq_before_first(session_id)
+        self.received_seq = self.seq_before_first
+        self.ack = self.seq_before_first
         self.detached_s = 0.0
         self.rejects: deque[tuple[int, Reject]] = deque(maxlen=limits.max_rejects)
         """Numbered, so that a `sync_ack` can say how many arrived."""
@@ -75,6 +91,10 @@ class Session:
         self.last_n = 0
         self.subscribed_rev = 0
         """When `subscribe` changed last: a page whose state is older must be told from scratch."""
+        self.seen_rev = 0
+        """Of the last `sync` that the page acknowledged."""
+        self.own_revs: dict[SlotKey, int] = {}
+        """Of slots that are written only as they were seen: the revision that this page's last write left."""
         self.lost_n = 0
         """Messages up to this one that the page has not seen are lost; 0 when the page knows."""
         self._limits = limits

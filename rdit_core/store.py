@@ -87,7 +87,7 @@ class Store:
         self.insts: Final[dict[str, int]] = {}
         """Widget id to inst, of all that are open."""
         self.revisions: Final = Revisions()
-        self.writes: Final = Writes(self)
+        self.writes: Final = Writes(self, limits)
         """Runs what pages wrote."""
         self._host = host
         self._esm_url = esm_url
@@ -220,7 +220,7 @@ class Store:
         with grouped() as group:
             group.add(self, hosted, {name: value for name, value in state.items() if name != ESM})
             for name in linked:
-                carry(hosted.widget, name)
+                carry(hosted.widget, name, by_page=self.writes.is_applying)
 
     def commit_together(self, pending: Mapping[HostedWidget, Mapping[str, Any]]) -> None:
         """Take what these properties hold now, all of it under one hold of the lock."""
@@ -363,6 +363,15 @@ class Store:
     def _unreadable(self, hosted: HostedWidget, name: str, error: Exception) -> None:
         _log.warning("value of %s.%s skipped: its serializer raised", hosted.comm.comm_id, name, exc_info=error)
         self.emit(ValueSkipped(hosted.comm.comm_id, name, f"its serializer raised {type(error).__name__}"))
+
+    def refresh_all(self) -> list[SlotKey]:
+        """Read every property of every widget again and commit what differs. Returns which did."""
+        return [
+            (hosted.ids[0], name)
+            for hosted in dict.fromkeys(self.all_hosted.values())
+            for name in list(hosted.slots)
+            if hosted.widget is not None and self.refresh(hosted, name)
+        ]
 
     def settle(self, hosted: HostedWidget, name: str) -> None:
         """Where several threads write: look until what is committed is what stands."""
@@ -509,7 +518,8 @@ class Store:
         """An open widget."""
         hosted = self.all_hosted[widget_id]
         esm = hosted.esm if hosted.esm_url is None else None
-        return Description(self.insts[widget_id], hosted.kind, esm, hosted.esm_url, hosted.slots, hosted.writable())
+        inst, writable, compared = self.insts[widget_id], hosted.writable(), hosted.compared()
+        return Description(inst, hosted.kind, esm, hosted.esm_url, hosted.slots, writable, compared)
 
     def slot(self, widget_id: str, property: str) -> Slot:
         """A slot of an open widget that was marked."""

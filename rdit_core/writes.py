@@ -25,12 +25,14 @@ from typing import Any, Final, Protocol
 
 from .base_server import BaseServerConnection
 from .errors import UpdateCode, WriteRefused
-from .events import HandlerFailed, HostEvent, ObserverFailed, WriteWasRefused
+from .events import HandlerFailed, HostEvent, ObserverFailed, WriteRecursed, WriteWasRefused
 from .hosted import HostedWidget
 from .invoke import Commands
+from .limits import Limits
 from .messages import BadOp, MsgOp, Op, Reject, SetOp
 from .session import Session
 from .slots import SlotKey
+from .storms import TOO_OFTEN, Storms
 
 _log = logging.getLogger("rdit")
 
@@ -59,6 +61,9 @@ class WriteCore(Protocol):
     def refresh(self, hosted: HostedWidget, property: str) -> bool:
         """Read a property again and commit what differs."""
 
+    def refresh_all(self) -> list[SlotKey]:
+        """Read every property of every widget again and commit what differs. Returns which did."""
+
     def emit(self, event: HostEvent) -> None:
         """Tell the host."""
 
@@ -85,9 +90,10 @@ class ThreadState(threading.local):
 class Writes:
     """Runs what pages wrote."""
 
-    def __init__(self, core: WriteCore) -> None:
+    def __init__(self, core: WriteCore, limits: Limits) -> None:
         self._core = core
         self._commands = Commands(core)
+        self.storms: Final = Storms(limits, core.emit)
         self.thread = ThreadState()
         """What the calling thread is at; for reading."""
         self._widget_id: ContextVar[str | None] = ContextVar("rdit_applying", default=None)
@@ -156,6 +162,8 @@ class Writes:
         refusal = None if is_allowed else hosted.refusal(name)
         if refusal is not None:
             raise WriteRefused(refusal[0], widget_id, name, refusal[1])
+        if origin is not None and hosted.policy.compares(name):
+            raise WriteRefused("conflict", widget_id, name, "base mode cannot say what its page has seen of it")
         thread = self.thread
         outer = thread.origin, thread.is_applying, thread.target, thread.committed
         token = self._widget_id.set(widget_id)
@@ -172,6 +180,20 @@ class Writes:
             thread.origin, thread.is_applying, thread.target, thread.committed = outer
             self._widget_id.reset(token)
 
+    def note_recursion(self, widget_id: str, name: str, error: BaseException | None) -> None:
+        """Tell the host if a write ended in endless recursion, and tell pages what that left: the deepest of the
+        widgets in it took a value and had no stack left to say so.
+        """
+        if isinstance(error, RecursionError):
+            changed = tuple(self._core.refresh_all())
+            _log.error(
+                "a write of %s.%s recursed without end",
+                widget_id,
+                name,
+                extra={"event": "recursion", "widget_id": widget_id, "property": name},
+            )
+            self._core.emit(WriteRecursed(widget_id, name, error, changed))
+
     def _find(self, widget_id: str) -> Any:
         """What a reference in a value that is being written means: a widget that its page may see, or None."""
         session = self.session
@@ -184,14 +206,23 @@ class Writes:
         if type(committed) not in _SCALARS or hosted.raw(name) is not committed:
             self._core.refresh(hosted, name)
 
-    def run_batch(self, session: Session, seq: int, ops: Sequence[Op]) -> tuple[list[Reject], BaseException | None]:
+    def run_batch(
+        self, session: Session, seq: int, ops: Sequence[Op], seen_rev: int, now_s: float
+    ) -> tuple[list[Reject], BaseException | None]:
         """Run a batch of a session. Never raises for what an op holds or what a widget does.
+
+        Args:
+            session: whose.
+            seq: its number.
+            ops: in order.
+            seen_rev: what its page had acknowledged when it came.
+            now_s: when that was.
 
         Returns:
             The verdicts that are not plain success, in order, and the first interrupt (`KeyboardInterrupt` and the
             like) of an observer, which must go on once the batch is acknowledged.
         """
-        run = _Run(self._core, self, session, seq)
+        run = _Run(self._core, self, session, seq, seen_rev, now_s)
         token = self._session.set(session)
         thread = self.thread
         outer, thread.is_applying = thread.is_applying, True
@@ -257,29 +288,37 @@ def _groups(ops: Sequence[Op]) -> Iterator[list[tuple[int, Op]]]:
 class _Run:
     """One batch under way."""
 
-    def __init__(self, core: WriteCore, writes: Writes, session: Session, seq: int) -> None:
+    def __init__(
+        self, core: WriteCore, writes: Writes, session: Session, seq: int, seen_rev: int, now_s: float
+    ) -> None:
         self.rejects: list[Reject] = []
         self.interrupt: BaseException | None = None
         self._core = core
         self._writes = writes
         self._session = session
         self._seq = seq
+        self._seen_rev = seen_rev
+        self._now_s = now_s
 
     def single(self, op: SetOp) -> None:
         """Run a batch of one set."""
-        hosted = self._ready(0, op)
+        hosted = self._admitted(0, op)
         if hosted is not None:
             self._set(0, op, hosted, is_fresh=True)
 
     def group(self, group: list[tuple[int, Op]]) -> None:
         """Run ops that belong together."""
         sets = [
-            (index, op, hosted) for index, op in group if isinstance(op, SetOp) and (hosted := self._ready(index, op))
+            (index, op, hosted)
+            for index, op in group
+            if isinstance(op, SetOp) and (hosted := self._admitted(index, op))
         ]
         if len(sets) > 1 and len({op.property for _, op, _ in sets}) == len(sets):
             widget_id, hosted = sets[0][1].widget_id, sets[0][2]
             is_taken, failed = self._writes.set_group(hosted, widget_id, [(op.property, op.value) for _, op, _ in sets])
             if is_taken:
+                for _, op, _ in sets:
+                    self._took(op, hosted)
                 if failed is not None:
                     self._observer_failed(sets[0][0], sets[0][1], failed)
                 return
@@ -306,6 +345,15 @@ class _Run:
             self._refuse(index, op, "unknown_widget", name, f"Widget {op.widget_id} not found")
         return None
 
+    def _admitted(self, index: int, op: SetOp) -> HostedWidget | None:
+        """The widget of an op that may be tried, and is not one too many."""
+        hosted = self._ready(index, op)
+        if hosted is None or not self._writes.storms.refuses(hosted, op.widget_id, op.property, self._now_s):
+            return hosted
+        error = WriteRefused("too_often", op.widget_id, op.property, TOO_OFTEN)
+        self._refuse(index, op, error.code, op.property, str(error))
+        return None
+
     def _ready(self, index: int, op: SetOp) -> HostedWidget | None:
         """The widget of an op that may be tried."""
         hosted = self._find(index, op)
@@ -316,7 +364,8 @@ class _Run:
             error = WriteRefused(refusal[0], op.widget_id, op.property, refusal[1])
             self._refuse(index, op, error.code, op.property, str(error))
             return None
-        if op.if_rev is not None and self._has_changed(hosted, op):
+        is_compared = op.if_rev is not None or hosted.policy.compares(op.property)
+        if is_compared and self._has_changed(hosted, op):
             error = WriteRefused("conflict", op.widget_id, op.property, "it has changed since")
             self._refuse(index, op, error.code, op.property, str(error))
             return None
@@ -325,7 +374,17 @@ class _Run:
     def _has_changed(self, hosted: HostedWidget, op: SetOp) -> bool:
         # Looked at first: inside of a hold, a trait may have been set that nobody has been notified of.
         self._core.refresh(hosted, op.property)
-        return self._core.rev(hosted, op.property) != op.if_rev
+        rev, is_guarded = self._core.rev(hosted, op.property), hosted.policy.compares(op.property)
+        if is_guarded and rev == self._session.own_revs.get((hosted.comm.comm_id, op.property)):
+            return False  # By this very page, which need not have heard of it yet.
+        if op.if_rev is None:
+            return rev > self._seen_rev
+        return rev != op.if_rev
+
+    def _took(self, op: SetOp, hosted: HostedWidget) -> None:
+        """A write counted."""
+        if hosted.policy.compares(op.property):
+            self._session.own_revs[hosted.comm.comm_id, op.property] = self._core.rev(hosted, op.property)
 
     def _set(self, index: int, op: SetOp, hosted: HostedWidget, *, is_fresh: bool = False) -> None:
         # The op before it, or an observer of that, may have let go of the widget, or changed the slot.
@@ -335,10 +394,12 @@ class _Run:
             failed = self._writes.set(hosted, op.widget_id, op.property, op.value, is_allowed=True)
         except WriteRefused as error:
             self._refuse(index, op, error.code, op.property, str(error))
+            self._writes.note_recursion(op.widget_id, op.property, error.__cause__)
         except Exception:  # Such as a trait that cannot say what it expects. No op harms the next one.
             _log.exception("update of %s.%s failed", op.widget_id, op.property)
             self._reject(index, "internal", "The update failed; the server's log says why")
         else:
+            self._took(op, hosted)
             if failed is not None:
                 self._observer_failed(index, op, failed)
 
@@ -373,6 +434,7 @@ class _Run:
         )
         self._reject(index, "observer_failed", f"Python took the value; an observer raised {type(failed).__name__}")
         self._core.emit(ObserverFailed(op.widget_id, op.property, failed))
+        self._writes.note_recursion(op.widget_id, op.property, failed)
 
     def _refuse(self, index: int, op: SetOp | MsgOp, code: UpdateCode, name: str, text: str) -> None:
         self._reject(index, code, text)

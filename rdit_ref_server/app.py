@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +18,15 @@ from starlette.websockets import WebSocket
 from rdit_core import __version__
 
 from . import sse, websocket
-from .client_files import PAGE, read_client
+from .client_files import PAGE, ClientFile, read_client
+from .compression import Compressed, respond, takes_gzip
 from .counters import Counters
 from .kernel import Kernel
 from .kernels import Kernels, Tab, TooManyKernels
 from .script import Script
 from .security import HEALTH, Gate, RulesNow, present, security_headers
+from .server_log import task_of
+from .turns import Turns
 from .workers import refuse_workers
 
 CLIENT: Final = Path(__file__).parent / "client"
@@ -60,6 +63,8 @@ def create_app(
     """
     refuse_workers(workers)
     files = read_client(client)
+    modules, turns = Compressed(), Turns()
+    read_only_page = _marked(files, b"data-rdit-read-only")
     counters = Counters()
     if isinstance(kernel, Kernels):
         kernel.listen(lambda one: counters.add(one.manager), lambda one: counters.remove(one.manager))
@@ -71,11 +76,14 @@ def create_app(
         return _not_found() if file is None else file.response(request)
 
     async def page(request: Request) -> Response:
-        if isinstance(kernel, Kernel):
-            return client_response(PAGE, request) if kernel.has_begun else _not_started()
-        file = files.get(PAGE)
+        if isinstance(kernel, Kernel) and not kernel.has_begun:
+            return _not_started()
+        # It is told at once, so that it shows no button that does nothing.
+        file = read_only_page if present(rules).read_only else files.get(PAGE)
         if file is None:
             return _not_found()
+        if isinstance(kernel, Kernel):
+            return file.response(request)
         # Each load of the page is somebody else.
         mark = b'<html data-rdit-kernel="%b"' % Kernels.new_key().encode()
         content = file.content.replace(b"<html", mark, 1)
@@ -89,16 +97,22 @@ def create_app(
         content = kernel.find_module(name) if isinstance(kernel, Kernels) else kernel.modules.find(name)
         if content is None:
             return _not_found()
-        return Response(content, media_type="text/javascript", headers={"cache-control": _FOR_EVER})
+        # A module may be large, and compressing it must not hold up everybody else.
+        gzipped = await run_in_threadpool(modules.find, name, content) if takes_gzip(request.headers) else None
+        return respond(
+            request, content, gzipped, media_type="text/javascript", etag=f'"{name}"', cache_control=_FOR_EVER
+        )
 
     async def execute(request: Request) -> Response:
         allows_code = present(rules).allows_code
         if isinstance(kernel, Kernel):
-            return await sse.respond(request, kernel, allows_code=allows_code) if kernel.has_begun else _not_started()
+            if not kernel.has_begun:
+                return _not_started()
+            return await sse.respond(request, kernel, allows_code=allows_code, turns=turns)
         tab = await enter(request)
         if isinstance(tab, Response):
             return tab
-        response = await sse.respond(request, tab.kernel, allows_code=allows_code)
+        response = await sse.respond(request, tab.kernel, allows_code=allows_code, turns=turns)
         return _Visit(response, lambda: kernel.leave(tab))
 
     async def enter(request: HTTPConnection) -> Tab | Response:
@@ -125,6 +139,8 @@ def create_app(
             "protocol": _PROTOCOL,
             "counters": counters.as_dict(),
         }
+        if one is not None and one.number is not None:
+            about["kernel"] = one.number
         return JSONResponse(about, headers={"cache-control": "no-store"})
 
     async def health(request: Request) -> Response:
@@ -181,7 +197,10 @@ def create_app(
             kernel.leave(tab)
 
     async def serve(socket: WebSocket, one: Kernel) -> None:
-        await websocket.serve(socket, one.manager, counters=counters, is_stopping=lambda: kernel.is_stopping)
+        with task_of(one.number):
+            await websocket.serve(
+                socket, one.manager, counters=counters, sockets=one.sockets, is_stopping=lambda: kernel.is_stopping
+            )
 
     async def failed(request: Request, error: Exception) -> Response:
         # Made outside of the gate, which therefore cannot add its headers.
@@ -217,6 +236,12 @@ class _Visit(Response):
             await self._response(scope, receive, send)
         finally:
             self._leave()
+
+
+def _marked(files: Mapping[str, ClientFile], attribute: bytes) -> ClientFile | None:
+    """The page with one attribute more."""
+    page = files.get(PAGE)
+    return None if page is None else ClientFile.of(page.content.replace(b"<html", b"<html " + attribute, 1), ".html")
 
 
 def _read_only() -> Response:

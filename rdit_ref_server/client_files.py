@@ -6,7 +6,6 @@ whether they are still the same (`ETag`), so that a page never mixes two version
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .compression import compressed, respond
 from .linker import link
 
 PAGE: Final = "index.html"
@@ -27,7 +27,6 @@ _ENTRY: Final = "page.js"
 _MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 _PRELOADS: Final = re.compile(r'^\s*(?:<!--[^>]*-->\s*)?(?:<link rel="modulepreload"[^>]*>\s*)+?$', re.MULTILINE)
 _SCRIPT: Final = f'src="client/{_ENTRY}"'
-_LEAST_COMPRESSED: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +42,19 @@ class ClientFile:
     @classmethod
     def of(cls, content: bytes, suffix: str) -> ClientFile:
         """Make one; `suffix` is that of its name."""
-        gzipped = gzip.compress(content, mtime=0) if len(content) >= _LEAST_COMPRESSED else None
         etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        return cls(content, _MEDIA_TYPES[suffix], etag, gzipped)
+        return cls(content, _MEDIA_TYPES[suffix], etag, compressed(content))
 
     def response(self, request: Request) -> Response:
         """The answer to a request for it."""
-        headers = {"cache-control": "no-cache", "etag": self.etag}
-        if self.gzipped is not None:
-            headers["vary"] = "accept-encoding"
-        known = (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(","))
-        if self.etag in known:
-            return Response(status_code=304, headers=headers)
-        if self.gzipped is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
-            return Response(self.gzipped, media_type=self.media_type, headers={**headers, "content-encoding": "gzip"})
-        return Response(self.content, media_type=self.media_type, headers=headers)
+        return respond(
+            request,
+            self.content,
+            self.gzipped,
+            media_type=self.media_type,
+            etag=self.etag,
+            cache_control="no-cache",
+        )
 
 
 def read_client(directory: Path) -> Mapping[str, ClientFile]:
@@ -78,12 +75,3 @@ def read_client(directory: Path) -> Mapping[str, ClientFile]:
         contents[JOINED] = link(modules, _ENTRY).encode()
         contents[PAGE] = _PRELOADS.sub("", page).replace(_SCRIPT, f'src="client/{JOINED}"').encode()
     return {name: ClientFile.of(content, Path(name).suffix) for name, content in contents.items()}
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """Whether an `Accept-Encoding` header has gzip in it, and not as what must not be (RFC 9110, 12.5.3)."""
-    for one in accepted.split(","):
-        coding, _, weight = one.partition(";")
-        if coding.strip().lower() == "gzip":
-            return re.fullmatch(r"\s*q=0(\.0*)?\s*", weight) is None
-    return False

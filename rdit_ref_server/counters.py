@@ -39,6 +39,7 @@ class Counters:
         self._refused_requests: Counter[str] = Counter()
         self._outputs_dropped = 0
         self._messages_dropped = 0
+        self._reports = 0
 
     def add(self, manager: WidgetManager) -> None:
         """Count a manager's widgets, sessions and refusals as well."""
@@ -48,6 +49,7 @@ class Counters:
             "write_refused": self._on_write_refused,
             "output_dropped": self._on_output_dropped,
             "message_dropped": self._on_message_dropped,
+            "front_end_failed": self._on_front_end_failed,
         }
         with self._lock:
             self._widgets_opened += len(manager.widgets)
@@ -110,6 +112,7 @@ class Counters:
                 "writes": refused_writes,
             },
             "dropped": {"outputs": self._outputs_dropped, "messages": self._messages_dropped},
+            "reports": self._reports,
         }
 
     def _on_connected(self, event: Connected) -> None:
@@ -132,6 +135,10 @@ class Counters:
     def _on_message_dropped(self, event: object) -> None:
         with self._lock:
             self._messages_dropped += 1
+
+    def _on_front_end_failed(self, event: object) -> None:
+        with self._lock:
+            self._reports += 1
 
 
 def _size_of(frame: str | bytes) -> int:

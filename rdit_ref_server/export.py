@@ -3,7 +3,7 @@
 Three steps. `run_to_end` runs the script in a kernel, as `rdit serve` does, and takes what a page would be told: the
 events of the run, the state of every widget that is alive, the text of their modules. `build_page` puts that and the
 browser side into one document. `write_page` puts the document where it was asked for, whole or not at all. The command
-around them is in `commands`.
+around them is in `export_command`.
 
 **One renderer.** The page is the client of `client/`, module for module as it is served, with `static_page.js` in the
 place of `page.js`. The state is in it as frames of `rdit/1`, so that what a live page can be told a static one can.

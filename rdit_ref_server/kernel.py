@@ -30,6 +30,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -49,7 +50,9 @@ from .owners import Owners
 from .process import Tenant, close_figures, taken_over
 from .run import Run
 from .script import MAIN, Program, Script
+from .server_log import thread_of
 from .shell import ScriptShell
+from .sockets import Sockets
 from .streams import flush_streams, log_held, write_to_terminal
 
 _STOP_AGAIN_S: Final = 0.5
@@ -61,8 +64,8 @@ State = Literal["running", "idle"]
 class Kernel:
     """Runs scripts, hosts their widgets, logs what happens.
 
-    `run`, `execute`, `reset`, `submit`, `soon`, `interrupt`, `stop`, `tell`, `tell_error` and `encode` may be called
-    from any thread.
+    `run`, `execute`, `reset`, `submit`, `soon`, `interrupt`, `stop`, `let_pages_go`, `count_pages`, `tell`,
+    `tell_error` and `encode` may be called from any thread.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Kernel:
         log: EventLog | None = None,
         policy: WritePolicy | None = None,
         shares_process: bool = False,
+        number: int | None = None,
     ) -> None:
         """Make one that serves nobody yet.
 
@@ -80,7 +84,10 @@ class Kernel:
             log: where its events go.
             policy: what pages may write.
             shares_process: whether it serves beside others, each in a thread of its own (see `process`).
+            number: tells it from them in what the server says, since each numbers its connections and widgets by
+                itself.
         """
+        self.number: Final = number
         self._shares_process = shares_process
         self._owners = Owners(lambda: self.manager.applying)
         self.modules = ModuleStore()
@@ -89,6 +96,8 @@ class Kernel:
             ids=self._owners.next_widget_id, limits=limits or Limits(), esm_url=self.modules.url, policy=policy
         )
         """Hosts the widgets that user code makes."""
+        self.sockets = Sockets()
+        """Of pages in base mode."""
         self.log = log or EventLog()
         """What happened."""
         self._output = Output(self.log, self.manager, self.modules, self._owners)
@@ -210,6 +219,16 @@ class Kernel:
         """Have `callback` called when the kernel is told to end again; as with `on_stop`."""
         self._insist_callbacks.append(callback)
 
+    def let_pages_go(self) -> None:
+        """Close all connections, with the reason that pages may come back, and end the event streams."""
+        self.manager.close_connections(time.monotonic())
+        self.sockets.close("server_shutdown")
+        self.log.close()
+
+    def count_pages(self) -> int:
+        """How many connections have not ended yet."""
+        return self.manager.count_open() + len(self.sockets)
+
     def tell(self, text: str, widget_id: str | None = None) -> None:
         """Write a line to the terminal and to the page, below the statement that shows a widget or the current one."""
         owner = self._owners.here() if widget_id is None else self._owners.of_widget(widget_id)
@@ -281,7 +300,7 @@ class Kernel:
         """
         self._has_begun = True
         on_stop = self.stop if handle_signals else None
-        with self._interrupts.attached(on_stop), self._hosting():
+        with thread_of(self.number), self._interrupts.attached(on_stop), self._hosting():
             if on_ready is not None:
                 on_ready()
             while not self._is_stopping:

@@ -158,13 +158,13 @@ class Kernels:
             tabs = list(self._tabs.values())
             self._changed.notify_all()
         for tab in tabs:
-            _let_pages_go(tab.kernel)
+            tab.kernel.let_pages_go()
 
     def count_open(self) -> int:
-        """How many connections of `rdit/1` have not ended yet, of all kernels. Any thread."""
+        """How many connections have not ended yet, of all kernels. Any thread."""
         with self._changed:
             tabs = list(self._tabs.values())
-        return sum(tab.kernel.manager.count_open() for tab in tabs)
+        return sum(tab.kernel.count_pages() for tab in tabs)
 
     def close(self) -> None:
         """End all kernels, and wait for them."""
@@ -200,7 +200,7 @@ class Kernels:
         kernel = self._tabs.pop(key).kernel
 
         def end() -> None:
-            _let_pages_go(kernel)
+            kernel.let_pages_go()  # With a reason, so that pages know that they may come back.
             kernel.close()
             for _, ended in self._listeners:
                 ended(kernel)
@@ -211,9 +211,3 @@ class Kernels:
         thread = threading.Thread(target=end, name="rdit-kernel-end", daemon=True)
         self._ending.add(thread)
         thread.start()
-
-
-def _let_pages_go(kernel: Kernel) -> None:
-    # With a reason, so that pages know that they may come back.
-    kernel.manager.close_connections(time.monotonic())
-    kernel.log.close()  # And ends the event streams.

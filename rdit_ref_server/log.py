@@ -254,7 +254,9 @@ def _merged(events: list[Event]) -> list[Event]:
 
     def finish() -> None:
         if len(texts) > 1:
-            merged[-1] = replace(merged[-1], fields={**merged[-1].fields, "text": "".join(texts)})
+            text = "".join(texts)
+            fields = {**merged[-1].fields, "text": text}
+            merged[-1] = replace(merged[-1], fields=fields, size_bytes=_OVERHEAD_BYTES + len(text))
         texts.clear()
 
     for event in events:

@@ -11,6 +11,7 @@ logged, until the kernel has let go of it.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -20,6 +21,7 @@ import msgspec
 from rdit_core import WidgetManager
 
 from .esm import ModuleStore
+from .formulas import formulas_of
 from .log import Event, EventLog, Kind
 from .owners import Owners
 from .shell import clean_text
@@ -59,6 +61,8 @@ class Output:
         """Guards what follows, and keeps the log and `_outgoing` in one order."""
         self._outgoing: deque[Event] = deque()
         self._resets_waiting = 0
+        self._run_began_s: float | None = None
+        """When the first statement of a run that goes on began, by the monotonic clock."""
         self._changed: list[str] = []
         """Names of the files because of which a reset waits."""
         self._displayed: dict[str, dict[int | None, int]] = {}
@@ -90,10 +94,10 @@ class Output:
         kind: Kind = "display" if widget_id is None else "widget"
         fields: dict[str, Any] = {} if display_id is None else {"display_id": display_id}
         if widget_id is None:
-            fields |= {"data": _without_reference(data), "metadata": metadata}
+            fields |= _bundle(data, metadata)
         else:
             self._owners.show(widget_id, owner)
-            fields["widget_id"] = widget_id
+            fields |= {"widget_id": widget_id, "class_name": self._class_of(widget_id)}
         self.add(kind, owner, **fields)
 
     def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -104,7 +108,7 @@ class Output:
             self.show(data, metadata, display_id)
             return
         flush_streams()
-        fields = {"display_id": display_id, "data": _without_reference(data), "metadata": metadata}
+        fields = {"display_id": display_id, **_bundle(data, metadata)}
         with self._lock:
             for owner, last_id in list(self._displayed.get(display_id, {}).items()):
 
@@ -158,10 +162,18 @@ class Output:
         with self._lock:
             if owner in self._clearing and kind in _SHOWN:
                 self._clear(owner, wait=True)
+            if kind == "statement" and self._run_began_s is None:
+                self._run_began_s = time.monotonic()
+            elif kind == "done":
+                self._run_began_s = None
             if "display_id" in fields:
                 self._displayed.setdefault(fields["display_id"], {}).setdefault(owner, 0)
             self._add(kind, owner, fields)
         self._send_outgoing()
+
+    def _class_of(self, widget_id: str) -> str:
+        widget = self._manager.widgets.get(widget_id)
+        return "" if widget is None else type(widget).__name__  # it has just been closed
 
     def _displayable(self, data: dict[str, Any]) -> str | None:
         """The id of the widget that a bundle refers to, if pages can show it."""
@@ -225,6 +237,7 @@ class Output:
         self._displayed.clear()
         self._clearing.clear()
         self._cleared.clear()
+        self._run_began_s = None
         event = self._log.begin_again(**({"changed": changed} if changed else {}))
         self._modules.begin_again()
         if is_output:
@@ -242,6 +255,10 @@ class Output:
             esm_text: whether the description of a widget has its module's text besides `esm_url`.
         """
         body = event.as_dict()
+        began_s = self._run_began_s
+        if event.kind == "statement" and began_s is not None:
+            # For how long the run has gone on when this is sent, perhaps to a page that comes late.
+            body["elapsed_s"] = round(time.monotonic() - began_s, 1)
         if event.kind == "widget":
             try:
                 serialized = self._manager.encode_serialized(event.fields["widget_id"])
@@ -265,6 +282,12 @@ class Output:
                     self._manager.send_output(event.id, self.encode(event, esm_text=False)[1])
             finally:
                 self._drain.release()
+
+
+def _bundle(data: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
+    """What an event has of a MIME bundle."""
+    formulas = formulas_of(data)
+    return {"data": _without_reference(data), "metadata": metadata, **({"formulas": formulas} if formulas else {})}
 
 
 def _without_reference(data: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from .output import Output
 from .owners import Owners
 from .script import MAIN, Script
 from .shell import ScriptShell
-from .streams import LogStream, flush_streams
+from .streams import Gatherer, LogStream, flush_streams
 
 
 class Tenant:
@@ -102,8 +102,11 @@ def _take() -> ScriptShell:
     stdout, stderr, hook, argv, path = sys.stdout, sys.stderr, sys.displayhook, sys.argv, sys.path[:]
     main, ask, ask_secretly, start = sys.modules[MAIN], builtins.input, getpass.getpass, threading.Thread.start
     shell = ScriptShell.open(_Publishing())
-    out = LogStream[_Owner]("stdout", stdout, _owner, _emit, _after_write)
-    sys.stdout, sys.stderr = out, LogStream[_Owner]("stderr", stderr, _owner, _emit, _after_write, after=out)
+    gatherer = Gatherer()
+    out = LogStream[_Owner]("stdout", stdout, _owner, _emit, _after_write, wait=gatherer.wait)
+    err = LogStream[_Owner]("stderr", stderr, _owner, _emit, _after_write, after=out, wait=gatherer.wait)
+    sys.stdout, sys.stderr = out, err
+    gatherer.start(out, err)
     sys.displayhook = shell.displayhook
     builtins.input, getpass.getpass = _nobody_answers("input", ask), _nobody_answers("getpass", ask_secretly)
     threading.Thread.start = _noting(start)  # type: ignore[method-assign, assignment]
@@ -112,6 +115,7 @@ def _take() -> ScriptShell:
     logging.getLogger("rdit").addHandler(silence)
 
     def give_back() -> None:
+        gatherer.close()
         logging.getLogger("rdit").removeHandler(silence)
         threading.Thread.start = start  # type: ignore[method-assign]
         builtins.input, getpass.getpass = ask, ask_secretly

@@ -109,6 +109,7 @@ class Run:
                     source=clean_text(statement.source),
                     lineno=statement.lineno,
                     end_lineno=statement.end_lineno,
+                    total=self._count,
                 )
                 self._execute(statement)
             except SystemExit as error:

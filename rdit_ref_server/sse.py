@@ -3,7 +3,7 @@
 A page asks for what it has not seen (`GET`, `?after=ID`, or `Last-Event-ID`, which a browser sends by itself when it
 reconnects) and gets it from the log, then what happens, until the run is done. Then the stream ends: one that stayed
 open would take one of the six connections that a browser has per host. What handlers print later comes over the
-WebSocket.
+WebSocket. For the same reason a browser with many tabs has a few streams at a time (`turns`).
 
 Where the rules allow it a request may bring code, which goes on where the script ended: `GET ?code=` for an
 `EventSource`, `POST {"code"}` for long code and for everybody else. The stream then has what happens from there on, and
@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Final
 
 import anyio
@@ -29,12 +30,16 @@ from .executions import Execution
 from .kernel import Kernel
 from .log import Event
 from .security import RECHECK
+from .turns import Turn, Turns
 
 KEEP_ALIVE_S: Final = 15.0
 """After so much silence an event stream has a comment in it."""
 
 MAX_CODE_BYTES: Final = 4 * 1024 * 1024
 """Of a request that brings code."""
+
+_LARGE_EVENT_BYTES: Final = 65_536
+"""A larger event is encoded in a thread of its own, and so is a widget, which is not in the log but as it is."""
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
@@ -49,15 +54,24 @@ class _Refused(Exception):
         self.response = JSONResponse({"code": code, "message": message}, status_code=status)
 
 
-async def respond(request: Request, kernel: Kernel, *, allows_code: bool = False) -> Response:
-    """Answer a request for the event stream."""
+async def respond(
+    request: Request, kernel: Kernel, *, allows_code: bool = False, turns: Turns | None = None
+) -> Response:
+    """Answer a request for the event stream.
+
+    Args:
+        request: for it.
+        kernel: whose events they are.
+        allows_code: whether it may bring code.
+        turns: those that streams take.
+    """
     try:
-        return await _respond(request, kernel, allows_code)
+        return await _respond(request, kernel, allows_code, turns)
     except _Refused as refused:
         return refused.response
 
 
-async def _respond(request: Request, kernel: Kernel, allows_code: bool) -> Response:
+async def _respond(request: Request, kernel: Kernel, allows_code: bool, turns: Turns | None) -> Response:
     query = request.query_params
     given = query.get("after") or request.headers.get("last-event-id")
     if given is not None and not (given.isascii() and given.isdigit() and len(given) <= 15):
@@ -80,10 +94,27 @@ async def _respond(request: Request, kernel: Kernel, allows_code: bool) -> Respo
         after,
         esm_text=esm == "text",
         execution=execution,
+        take_turn=_taking_turns(turns, request) if turns is not None and execution is None else _always_ones_turn,
         may_read=(lambda: recheck.judge().allowed) if recheck is not None else lambda: True,
     )
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+def _taking_turns(turns: Turns, request: Request) -> Callable[[Callable[[], None]], AbstractContextManager[Turn]]:
+    @contextlib.contextmanager
+    def take_turn(on_over: Callable[[], None]) -> Iterator[Turn]:
+        turn = turns.enter(request, on_over)
+        try:
+            yield turn
+        finally:
+            turns.leave(request, turn)
+
+    return take_turn
+
+
+def _always_ones_turn(on_over: Callable[[], None]) -> AbstractContextManager[Turn]:
+    return contextlib.nullcontext(Turn(on_over))
 
 
 class _Asked(msgspec.Struct):
@@ -113,6 +144,7 @@ async def event_stream(
     esm_text: bool,
     execution: Execution | None = None,
     keep_alive_s: float = KEEP_ALIVE_S,
+    take_turn: Callable[[Callable[[], None]], AbstractContextManager[Turn]] = _always_ones_turn,
     may_read: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[bytes]:
     """Give events as server-sent events, one or a comment at a time, until the run they belong to is done.
@@ -123,37 +155,47 @@ async def event_stream(
         esm_text: whether widgets come with the text of their module.
         execution: code that was sent; the stream ends with it, and not with the run.
         keep_alive_s: after how much silence a comment is sent, so that nobody between us thinks we are gone.
+        take_turn: gives a stream its turn, at whose end it ends, too, when it has given what there is. Is told what to
+            call then.
         may_read: asked before each look at the log; the stream ends when the answer is no.
     """
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
+    is_woken = False
 
     def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the server's loop is closed
-            loop.call_soon_threadsafe(news.set)
+        # One call to the loop per look at the log: each costs a system call, and the interpreter's lock changes hands.
+        nonlocal is_woken
+        if not is_woken:
+            is_woken = True
+            with contextlib.suppress(RuntimeError):  # the server's loop is closed
+                loop.call_soon_threadsafe(news.set)
 
-    unsubscribe = kernel.log.subscribe(wake)
-    try:
+    with contextlib.ExitStack() as stack:
+        turn = stack.enter_context(take_turn(news.set))
+        stack.callback(kernel.log.subscribe(wake))
         if execution is not None and after:
             # An id without an event: a reader that breaks off before the first one comes back to this place.
             yield b"id: %d\n\n" % after
         while may_read():
+            is_woken = False  # Before the look: what is logged from here on wakes again.
             news.clear()
             # Asked before the log is read: what is over has logged all.
             is_over = execution.is_over if execution is not None else None
             events, is_done = kernel.log.read(after)
             for event in events:
-                # A widget may be large, and encoding it must not hold up everybody else.
-                yield await run_in_threadpool(_encode, kernel, event, esm_text)
+                if event.kind == "widget" or event.size_bytes > _LARGE_EVENT_BYTES:
+                    # Encoding it must not hold up everybody else.
+                    yield await run_in_threadpool(_encode, kernel, event, esm_text)
+                else:
+                    yield _encode(kernel, event, esm_text)
                 after = event.id
-            if is_over or (is_done and execution is None) or kernel.log.is_closed:
+            if is_over or (is_done and execution is None) or kernel.log.is_closed or turn.is_over:
                 return
             with anyio.move_on_after(keep_alive_s) as silence:
                 await news.wait()
             if silence.cancelled_caught:
                 yield b": still here\n\n"
-    finally:
-        unsubscribe()
 
 
 def _encode(kernel: Kernel, event: Event, esm_text: bool) -> bytes:

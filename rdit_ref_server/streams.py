@@ -5,6 +5,11 @@ a carriage return ends too, or at `flush()`, so that `print` makes one event and
 owner (a statement); text of another owner sends it off first, and so does text on the other stream, for both are shown
 in the order in which they were written.
 
+A script that prints much would make an event of each line, which costs the script, the server and every page more than
+the text does. So lines that follow one within `GATHER_S` wait for each other, and become one event: when there are
+`_HELD_CHARACTERS` of them, when something else comes, or when `Gatherer`, a thread of the pair's, comes round. A line
+after a silence never waits. Nothing is lost, and no order changes.
+
 A thread that is no user's (the web server's) writes to the real stream alone, inside `terminal_only`.
 """
 
@@ -13,15 +18,21 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
+import math
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, Final, Generic, TextIO, TypeVar
 
 Owner = TypeVar("Owner")
 
 _HELD_CHARACTERS: Final = 16_384
-"""A line longer than this is sent off unfinished."""
+"""A line longer than this is sent off unfinished; lines do not wait for each other when they are so many."""
+
+GATHER_S: Final = 0.05
+"""How long a line waits for others, when one was sent off so lately."""
 
 _EVENT_CHARACTERS: Final = 262_144
 """One event has at most this much text, so that a log that is full can let go of output in pieces."""
@@ -56,6 +67,8 @@ class LogStream(io.TextIOBase, Generic[Owner]):
         after_write: Callable[[], None] = lambda: None,
         *,
         after: LogStream[Owner] | None = None,
+        wait: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make a stream.
 
@@ -66,6 +79,8 @@ class LogStream(io.TextIOBase, Generic[Owner]):
             emit: takes owner, name and text; called on the thread that writes, never with nothing.
             after_write: called at the end of each write; may raise, as an interrupt does.
             after: the other stream of a pair; their texts keep their order.
+            wait: called when lines wait: `log_lines` is to be called soon. None: no line waits.
+            clock: seconds, monotonic.
         """
         super().__init__()
         self._name = name
@@ -77,8 +92,12 @@ class LogStream(io.TextIOBase, Generic[Owner]):
         self._lock: threading.RLock = threading.RLock() if after is None else after._lock
         if after is not None:
             after._other = self
-        self._held = ""
+        self._wait = wait
+        self._clock = clock
+        self._held: list[str] = []
+        self._held_characters = 0
         self._held_owner: Owner | None = None
+        self._sent_s = -math.inf
         self._buffer = _Buffer(self)
 
     @property
@@ -129,10 +148,16 @@ class LogStream(io.TextIOBase, Generic[Owner]):
                 self._other._send_off()
             if self._held and self._held_owner != owner:
                 self._send_off()
-            self._held += text
+            self._held.append(text)
+            self._held_characters += len(text)
             self._held_owner = owner
-            if "\n" in text or "\r" in text or len(self._held) > _HELD_CHARACTERS:
+            if self._held_characters > _HELD_CHARACTERS:
                 self._send_off()
+            elif "\n" in text or "\r" in text:
+                if self._wait is None or self._clock() - self._sent_s >= GATHER_S:
+                    self._send_off()
+                else:
+                    self._wait()
         self._after_write()
         return len(text)
 
@@ -146,6 +171,17 @@ class LogStream(io.TextIOBase, Generic[Owner]):
             with self._lock:
                 self._send_off()
 
+    def log_lines(self) -> None:
+        """Log the lines that are held; one that is not finished stays."""
+        with self._lock:
+            text = "".join(self._held)
+            end = max(text.rfind("\n"), text.rfind("\r")) + 1
+            if end:
+                self._held = [text[:end]]
+                self._send_off()
+                rest = text[end:]
+                self._held, self._held_characters = [rest] if rest else [], len(rest)
+
     def flush(self) -> None:
         """As `log_held`, and flush the real stream, to which others may have written."""
         self.log_held()
@@ -158,7 +194,11 @@ class LogStream(io.TextIOBase, Generic[Owner]):
         self.flush()
 
     def _send_off(self) -> None:
-        text, self._held = self._held, ""
+        text = "".join(self._held)
+        self._held.clear()
+        self._held_characters = 0
+        if self._wait is not None:
+            self._sent_s = self._clock()
         for start in range(0, len(text), _EVENT_CHARACTERS):
             self._emit(self._held_owner, self._name, text[start : start + _EVENT_CHARACTERS])
 
@@ -166,14 +206,52 @@ class LogStream(io.TextIOBase, Generic[Owner]):
         """Write to the real stream only."""
         if self._real is None:
             return
-        # A terminal that went away, or a pipe that nobody reads any more, is no reason to stop the script.
-        with contextlib.suppress(OSError, ValueError):
+        try:
             try:
                 self._real.write(text)
             except UnicodeEncodeError:
                 encoding = self._real.encoding or "ascii"
                 self._real.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            self._real.flush()
+            # As a terminal has it: what is no line yet is seen with the rest of it, or when it is flushed.
+            if "\n" in text or "\r" in text:
+                self._real.flush()
+        except (OSError, ValueError):
+            # A terminal that went away, or a pipe that nobody reads any more, is no reason to stop the script.
+            pass
+
+
+class Gatherer:
+    """The thread that logs lines which wait for others. `wait` is for `LogStream`."""
+
+    def __init__(self) -> None:
+        self._waiting = threading.Event()
+        self._is_closed = threading.Event()
+        self._streams: list[LogStream[Any]] = []
+        self._thread = threading.Thread(target=self._serve, name="rdit-gather", daemon=True)
+
+    def start(self, *streams: LogStream[Any]) -> None:
+        """Begin to look after streams."""
+        self._streams += streams
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Lines wait, and are to be logged soon."""
+        if not self._waiting.is_set():
+            self._waiting.set()
+
+    def close(self) -> None:
+        """End the thread. What is held then is for others to log."""
+        self._is_closed.set()
+        self._waiting.set()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while not self._is_closed.is_set():
+            self._waiting.wait()
+            self._is_closed.wait(GATHER_S)
+            self._waiting.clear()  # Before the look: what comes from here on wakes us again.
+            for stream in self._streams:
+                stream.log_lines()
 
 
 class _Buffer(io.RawIOBase):
@@ -211,6 +289,24 @@ def log_held() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, LogStream):
             stream.log_held()
+
+
+def _hold_still() -> None:
+    """Let nobody be at work on the streams of ours while the process is copied: in the copy they would never end."""
+    stream = sys.stdout
+    if isinstance(stream, LogStream):
+        stream._lock.acquire()
+        _still.append(stream._lock)
+
+
+def _go_on() -> None:
+    while _still:
+        _still.pop().release()
+
+
+_still: Final[list[threading.RLock]] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold_still, after_in_parent=_go_on, after_in_child=_go_on)
 
 
 def write_to_terminal(text: str) -> None:

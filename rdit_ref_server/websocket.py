@@ -29,6 +29,7 @@ from rdit_core.store import AnyConnection
 from .counters import Counters
 from .security import RECHECK, SUBPROTOCOL, VERDICT, Recheck
 from .server_log import tell
+from .sockets import Sockets
 
 V1_SUBPROTOCOL: Final = "rdit.v1"
 """Offered by a page that speaks `rdit/1`."""
@@ -54,6 +55,7 @@ async def serve(
     clock: Callable[[], float] = time.monotonic,
     *,
     counters: Counters | None = None,
+    sockets: Sockets | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> None:
     """Serve one WebSocket until it ends.
@@ -63,6 +65,7 @@ async def serve(
         manager: whose widgets it is about.
         clock: seconds, monotonic.
         counters: where frames are counted.
+        sockets: those that are to be told when the server ends; one of base mode joins them.
         is_stopping: whether the server is about to end: then the page is told to come back later.
     """
     counters = counters or Counters()
@@ -83,7 +86,10 @@ async def serve(
     except RditError:
         await websocket.close(1008, verdict.code)
         return
+    if sockets is not None and isinstance(connection, BaseServerConnection):
+        socket.leave = sockets.join(socket.close)
     if is_stopping():  # Asked when there is a connection: one that was made earlier is closed with all the others.
+        socket.stop()
         connection.receive_eof(clock())
         await turn_away(websocket, "server_shutdown", counters)
         return
@@ -141,7 +147,10 @@ class _Socket:
     """What the three tasks of one WebSocket share."""
 
     connection: AnyConnection
-    everything: anyio.CancelScope
+    everything: anyio.CancelScope | None = None
+    """Of its tasks, once there are any."""
+    leave: Callable[[], None] = staticmethod(lambda: None)
+    """Ends that it is one of the `Sockets`."""
 
     def __init__(self, websocket: WebSocket, clock: Callable[[], float], counters: Counters) -> None:
         self.closed_with: str | None = None
@@ -240,16 +249,30 @@ class _Socket:
                 return
             await self._stirred.wait()
 
+    def close(self, reason: str) -> None:
+        """Close it, when what there is to send has left. Any thread."""
+        with contextlib.suppress(RuntimeError):  # the server's loop is closed
+            self._loop.call_soon_threadsafe(self._refuse, reason)
+
+    def _refuse(self, reason: str) -> None:
+        if self._refusal is None:
+            self._refusal = Closing(CLOSE_CODES[reason], reason)
+            self.closed_with = reason
+            self._stir()
+            self._stop_asking()
+            self._asking = self._loop.call_later(_CLOSE_GRACE_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.everything is not None:
+            self.everything.cancel()
+
     def recheck(self, again: Recheck) -> None:
         """Close the socket when the peer may not be here any more; ask now and then."""
         if again.judge().allowed:
             self._asking = self._loop.call_later(again.every_s, self.recheck, again)
             return
-        self._refusal = Closing(CLOSE_CODES["unauthorized"], "unauthorized")
-        self.closed_with = self._refusal.reason
         self.connection.receive_eof(self._clock())  # What there was to send is not for it any more.
-        self._stir()
-        self._asking = self._loop.call_later(_CLOSE_GRACE_S, self.everything.cancel)
+        self._refuse("unauthorized")
 
     def _set_timer(self) -> None:
         """Have the core called in time. A deadline that moved away leaves the timer: it finds nothing to do then."""
@@ -267,15 +290,19 @@ class _Socket:
         if self.connection.closing is not None:
             self.closed_with = self.connection.closing.reason
             # Perhaps because the peer does not read: then the writer will never come to closing.
-            self._timer = self._loop.call_later(_CLOSE_GRACE_S, self.everything.cancel)
+            self._timer = self._loop.call_later(_CLOSE_GRACE_S, self._give_up)
         else:
             self._set_timer()
 
     def stop(self) -> None:
         """Forget what was to be done later."""
+        self.leave()
+        self._stop_asking()
+        self._stop_timer()
+
+    def _stop_asking(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
-        self._stop_timer()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -27,11 +27,12 @@ RAN = ROOT / "e2e" / "artifacts" / "ran"
 """Where each browser run leaves a line about itself."""
 
 OLDEST = (3, 10)
-WITHOUT_BROWSER = ("lint", "types", "py310", "py313", "py312", "py311", "oracle", "js", "wheel", "once")
-"""When all verbs run: these first, one for each core; in this order, since `once` looks for the Pythons that the others
-bring."""
-WITH_BROWSER = ("e2e-firefox", "e2e-chromium", "e2e-webkit")
-"""Then these, when the browsers are there."""
+ALL = (
+    *("e2e-firefox", "py310", "lint", "py313", "e2e-chromium", "py312", "e2e-webkit", "py311"),
+    *("once", "oracle", "js", "types", "wheel"),
+)
+"""In this order when all verbs run: the long ones first, so that no core is idle at the end; and by turns those that
+mostly wait, for a browser, and those that mostly compute."""
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.10")
 
 
@@ -62,11 +63,8 @@ def run_tests(verbs: list[str]) -> int:
     if verbs:
         code = tox("run", "-e", ",".join(verbs))
     else:
-        cores = max(2, os.cpu_count() or 2)
-        code = side_by_side(cores, WITHOUT_BROWSER)
-        # Not by the verbs themselves: of two that install packages of the system one would find the other in its way.
-        subprocess.run([str(ROOT / ".tox" / "browsers" / "bin" / "python"), "e2e/browsers.py", "--install"], cwd=ROOT)
-        code = side_by_side(cores, WITH_BROWSER) or code
+        # One more than there are cores: a third of a verb's time it waits, for a process or a page.
+        code = side_by_side(max(2, os.cpu_count() or 2) + 1, ALL)
     has_browsers = not verbs or any(verb.startswith("e2e") for verb in verbs)
     absent = report_browsers() if has_browsers else []
     print(f"took {time.monotonic() - began_s:.0f} s", flush=True)

@@ -10,7 +10,6 @@ line in the client; all other Python tests show it in the mirror, or the Python 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,11 +21,12 @@ from scripts.marks import (
     Shown,
     by_line,
     cell,
+    chapter,
     escaped,
-    is_stale,
     javascript_tests,
     python_tests,
     unknown_lines,
+    write_or_check,
 )
 
 PAGE: Final = ROOT / "docs" / "host-contract.md"
@@ -79,39 +79,26 @@ def page() -> str:
     """The whole page."""
     client, mirror = collect()
     parts = [_INTRODUCTION]
-    for chapter, heading in CHAPTERS.items():
-        rows = ["| | behaviour | on purpose | client | mirror |", "|---|---|---|---|---|"]
-        for line in LINES:
-            if line.path.split("/")[1] != chapter:
-                continue
-            number = str(line.number)
-            says = f"{escaped(line.says)}<br>`{line.path}`"
-            if line.missing:
-                says += f"<br>*Missing:* {escaped(line.missing)}"
-            shown = _cell(client.get(number, ()), line.not_in_client, line.missing)
-            mirrored = _cell(mirror.get(number, ()), line.not_in_mirror, line.missing)
-            rows.append(f"| {number} | {says} | {escaped(line.better or '')} | {shown} | {mirrored} |")
-        parts.append(f"## {heading}\n\n" + "\n".join(rows) + "\n")
+    for name, heading in CHAPTERS.items():
+        rows = [_row(line, client, mirror) for line in LINES if line.path.split("/")[1] == name]
+        parts.append(chapter(heading, ("behaviour", "on purpose", "client", "mirror"), rows))
     return "\n".join(parts)
+
+
+def _row(line: Line, client: dict[str, list[Shown]], mirror: dict[str, list[Shown]]) -> tuple[str, ...]:
+    number = str(line.number)
+    says = f"{escaped(line.says)}<br>`{line.path}`"
+    if line.missing:
+        says += f"<br>*Missing:* {escaped(line.missing)}"
+    shown = _cell(client.get(number, ()), line.not_in_client, line.missing)
+    mirrored = _cell(mirror.get(number, ()), line.not_in_mirror, line.missing)
+    return number, says, escaped(line.better or ""), shown, mirrored
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or say whether it is stale."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; 1 if the page is stale or a line has no test"
-    )
-    given = parser.parse_args(arguments)
-    problems = gaps(LINES, *collect())
-    for problem in problems:
-        print(problem)
-    if given.check:
-        stale = is_stale(PAGE, page())
-        if stale:
-            print(f"{PAGE.name} is stale: python -m scripts.host_contract")
-        return 1 if problems or stale else 0
-    PAGE.write_text(page(), encoding="utf-8")
-    return 1 if problems else 0
+    problems, command = gaps(LINES, *collect()), "scripts.host_contract"
+    return write_or_check(PAGE, page(), problems, command=command, about=__doc__, arguments=arguments)
 
 
 if __name__ == "__main__":

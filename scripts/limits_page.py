@@ -48,6 +48,8 @@ _UNITS: Final = {
     "depth": "levels",
     "headroom": "times",
     "flood": "times",
+    "sets": "times",
+    "answers": "times",
     "frames": "frames",
     "messages": "messages",
     "widgets": "widgets",

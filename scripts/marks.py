@@ -1,4 +1,4 @@
-"""Which tests show what: their marks, read from the sources without running anything.
+"""Which tests show what: their marks, read from the sources without running anything, and the pages that say so.
 
 A test names rows of a table in the project's docs: in JavaScript at the end of its title, `[afm 46 47]`, in Python by
 `@pytest.mark.afm(46, 47)`. A title may end with marks of several tables.
@@ -6,9 +6,10 @@ A test names rows of a table in the project's docs: in JavaScript at the end of 
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -97,6 +98,43 @@ def escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
+def chapter(heading: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A chapter of a page: a heading and a table, whose first column has no name."""
+    names = ["", *columns]
+    lines = [f"|{' |'.join(f' {name}' if name else '' for name in names)} |", "|" + "---|" * len(names)]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return f"## {heading}\n\n" + "\n".join(lines) + "\n"
+
+
 def is_stale(page: Path, text: str) -> bool:
     """Whether a page is not what would be written."""
     return not page.exists() or page.read_text(encoding="utf-8") != text
+
+
+def write_or_check(
+    page: Path, text: str, problems: Sequence[str], *, command: str, about: str | None, arguments: Sequence[str] | None
+) -> int:
+    """Be the command of a page: write it, or with `--check` say whether it is stale. Gives its exit status: 1 for a
+    stale page, or one with problems.
+
+    Args:
+        page: where it is.
+        text: what belongs there.
+        problems: what is to be said of it.
+        command: its module.
+        about: the module's docstring.
+        arguments: of the command.
+    """
+    parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; 1 if the page is stale or something has no test"
+    )
+    given = parser.parse_args(arguments)
+    for problem in problems:
+        print(problem)
+    stale = given.check and is_stale(page, text)
+    if stale:
+        print(f"{page.name} is stale: python -m {command}")
+    if not given.check:
+        page.write_text(text, encoding="utf-8")
+    return 1 if problems or stale else 0

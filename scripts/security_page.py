@@ -8,7 +8,6 @@ The rows are those of `scripts.threats`. A test names the rows that it shows (se
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -19,11 +18,12 @@ from scripts.marks import (
     Shown,
     by_line,
     cell,
+    chapter,
     escaped,
-    is_stale,
     javascript_tests,
     python_tests,
     unknown_lines,
+    write_or_check,
 )
 from scripts.threats import CHAPTERS, THREATS, Threat
 
@@ -83,34 +83,22 @@ def gaps(threats: Sequence[Threat], tests: dict[str, list[Shown]]) -> list[str]:
 def page(threats: Sequence[Threat], tests: Mapping[str, Sequence[Shown]]) -> str:
     """The whole page."""
     parts = [_INTRODUCTION]
-    for chapter, heading in CHAPTERS.items():
-        rows = ["| | somebody tries | rdit | tests |", "|---|---|---|---|"]
-        for one in threats:
-            if one.chapter == chapter:
-                shown = cell(tests.get(str(one.number), ()))
-                rows.append(f"| {one.number} | {escaped(one.tries)} | {escaped(one.answer)} | {shown} |")
-        parts.append(f"## {heading}\n\n" + "\n".join(rows) + "\n")
+    for name, heading in CHAPTERS.items():
+        rows = [
+            (str(one.number), escaped(one.tries), escaped(one.answer), cell(tests.get(str(one.number), ())))
+            for one in threats
+            if one.chapter == name
+        ]
+        parts.append(chapter(heading, ("somebody tries", "rdit", "tests"), rows))
     return "\n".join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or say whether it is stale."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; 1 if the page is stale or a row has no test"
-    )
-    given = parser.parse_args(arguments)
     tests = collect()
-    problems, text = gaps(THREATS, tests), page(THREATS, tests)
-    for problem in problems:
-        print(problem)
-    if given.check:
-        stale = is_stale(PAGE, text)
-        if stale:
-            print(f"{PAGE.name} is stale: python -m scripts.security_page")
-        return 1 if problems or stale else 0
-    PAGE.write_text(text, encoding="utf-8")
-    return 1 if problems else 0
+    text = page(THREATS, tests)
+    command = "scripts.security_page"
+    return write_or_check(PAGE, text, gaps(THREATS, tests), command=command, about=__doc__, arguments=arguments)
 
 
 if __name__ == "__main__":

@@ -141,9 +141,9 @@ THREATS: Final = (
         27,
         "session",
         "Playing recorded frames again.",
-        "On their own session they count once, by number. Another session counts from one, so that what was recorded "
-        "in the middle of one ends the connection (4006). A frame is not tied to its session beyond that: who may open "
-        "one may write what the frames of its beginning say, and needs no recording for it.",
+        "On their own session they count once, by number. The numbers of another session are others, from the first "
+        "batch on, for the server draws where they begin: a recorded batch ends the connection there (4006) and does "
+        "nothing. Who may open a session may write in it, of course, and needs no recording for that.",
     ),
     Threat(
         28,
@@ -151,7 +151,9 @@ THREATS: Final = (
         "A page that slept for hours brings back old edits.",
         "An edit that was sent and never acknowledged comes back as a comparison with what the page had seen: if "
         "the value moved since, it is a `conflict` and the page shows what stands. One that was never sent counts "
-        "as made now; with the policy `drop` it is given up.",
+        "as made now; with the policy `drop` it is given up. Of properties that the host names in "
+        "`WritePolicy(if_unchanged=...)`, no page overwrites what it has not seen, an edit that waited while it slept "
+        "included: `conflict`.",
     ),
     Threat(
         12,
@@ -233,8 +235,10 @@ THREATS: Final = (
         "load",
         "Two tabs, or two linked widgets, that answer each other without end.",
         "Each tab has two batches on their way at most, so a third gets its turn, and equal values end a circle. "
-        "Observers that chase each other end in Python's own `RecursionError`, which is shown; the write is "
-        "`observer_failed`.",
+        "Beyond 2,000 writes of one property in a second, by all pages together, further ones are `too_often` and run "
+        "no user code; the host hears of the `storm`. Observers, links and validators that chase each other end in "
+        "Python's own `RecursionError`, which is shown and told to the host with the slots that it left behind; the "
+        "write is `observer_failed` or `invalid_value`, and pages get what Python has.",
     ),
     Threat(
         21,
@@ -246,9 +250,9 @@ THREATS: Final = (
     Threat(
         22,
         "page",
-        "Markup in values, errors, output or names.",
-        "All of it is shown as text. The one exception is `text/html` that the script displays itself, which is "
-        "its point; the policy keeps scripts in it from running.",
+        "Markup in values, errors, output, formulas or names.",
+        "All of it is shown as text, and of a formula elements of MathML that the page knows. The one exception is "
+        "`text/html` that the script displays itself, which is its point; the policy keeps scripts in it from running.",
     ),
     Threat(
         23,

@@ -10,6 +10,7 @@ from bench.linked import painting_of
 from bench.measure import Progress, race, ratio
 from bench.report import Claim, Findings, Table, as_markdown, as_text, duration, update_page
 
+pytestmark = pytest.mark.once
 SILENT = Progress(silent=True)
 
 
@@ -23,7 +24,6 @@ def test_the_core_part_measures_every_contestant_on_every_value() -> None:
     assert core_path.tables(results)
 
 
-@pytest.mark.once
 def test_growth_is_measured_in_both_modes() -> None:
     results = growth.run(rounds=1, scale=0.01, progress=SILENT, sizes=2)
     assert set(results) == set(growth.SIZES)

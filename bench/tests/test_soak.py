@@ -7,6 +7,8 @@ import pytest
 from bench.report import as_text
 from bench.soak import findings, fit, soak
 
+pytestmark = pytest.mark.once
+
 
 def test_the_slope_is_that_of_the_line_and_its_error_is_what_the_points_leave_open() -> None:
     assert fit([(0, 10), (1, 12), (2, 14), (5, 20)]) == pytest.approx((2, 0))

@@ -102,7 +102,7 @@ print("first line", HOSTILE)
 print("to stderr", file=sys.stderr)
 display(HTML("<h2>Rich</h2><p>text &lt;here&gt;</p>"))
 display(SVG('<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"><rect width="20" height="10"/></svg>'))
-display(Markdown("*plain*"), Latex("$x$"))
+display(Markdown("*plain* $a_i$\n\n$$\\frac{1}{2}$$"), Latex(r"$\displaystyle \int_0^1 x\,dx$"), Latex(r"$\nosuch$"))
 display({"application/json": {"deep": [1, HOSTILE]}}, raw=True)
 HOSTILE
 

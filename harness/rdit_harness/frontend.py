@@ -24,13 +24,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from rdit_core import BaseClientConnection, ClientConnection, WidgetManager
+from rdit_core import BaseClientConnection, ClientConnection, Limits, WidgetManager
 from rdit_core.model import Profile
 
 from .clock import VirtualClock
 from .modules.binding import Modules
 from .modules.loop import VirtualLoop
 from .page import Mode, Page
+
+STANDING: Final = Limits(max_slot_writes=2**53)
+"""What a test does happens at one instant, so nothing is too often. That writes do not end, `settle` says."""
 
 _MAX_ROUNDS: Final = 100_000
 """Rounds after which `settle` takes widgets that answer each other for ever for what they are."""
@@ -50,7 +53,7 @@ class Frontend:
     """
 
     def __init__(self, manager: WidgetManager | None = None, *, mode: Mode = "v1", profile: Profile = "strict") -> None:
-        self.manager = WidgetManager() if manager is None else manager
+        self.manager = WidgetManager(limits=STANDING) if manager is None else manager
         self.mode: Mode = mode
         self.clock = VirtualClock()
         self.pages: list[Page] = []

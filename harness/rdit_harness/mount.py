@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rdit_core import WidgetManager, WidgetModel
+from rdit_core import WidgetModel
 from rdit_core.model import same_value
 
 from .frontend import Frontend
@@ -137,7 +137,7 @@ class Mounter:
     """
 
     def __init__(self, mode: Mode = "v1") -> None:
-        self.frontend = Frontend(WidgetManager(), mode=mode)
+        self.frontend = Frontend(mode=mode)
         self._python_errors: list[BaseException] = []
         self._expected: list[BaseException] = []
         for event in ("observer_failed", "handler_failed"):

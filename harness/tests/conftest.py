@@ -3,14 +3,9 @@ from collections.abc import Iterator
 import comm
 import ipywidgets
 import pytest
-from hypothesis import settings
 from ipywidgets.widgets import widget as widget_module
 
 pytest_plugins = ["pytester"]
-
-# The same examples in every run and on every machine; no clock decides whether a test passes.
-settings.register_profile("rdit", derandomize=True, deadline=None, database=None)
-settings.load_profile("rdit")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# Texts, which every Python reads alike.
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 ROOMS = {
     "rdit_core": ROOT / "rdit_core",

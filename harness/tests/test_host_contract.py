@@ -7,6 +7,7 @@ from scripts import host_contract
 from scripts.marks import Shown, by_line
 
 
+@pytest.mark.once
 def test_each_line_has_a_test_or_a_reason_and_the_page_is_as_written():
     assert host_contract.gaps(host_contract.LINES, *host_contract.collect()) == []
     assert host_contract.main(["--check"]) == 0, "run: python -m scripts.host_contract"

@@ -6,6 +6,7 @@ from rdit_core import Limits
 from scripts import limits_page
 
 
+@pytest.mark.once
 def test_the_page_of_limits_is_what_the_code_says():
     assert limits_page.main(["--check"]) == 0, "run: python -m scripts.limits_page"
 

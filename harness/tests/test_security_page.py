@@ -7,6 +7,7 @@ from scripts.marks import Shown, by_line
 from scripts.threats import CHAPTERS, THREATS, Threat
 
 
+@pytest.mark.once
 def test_each_row_has_a_test_and_the_page_is_as_written():
     assert security_page.gaps(THREATS, security_page.collect()) == []
     assert security_page.main(["--check"]) == 0, "run: python -m scripts.security_page"

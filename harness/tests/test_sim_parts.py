@@ -161,7 +161,7 @@ def test_faults_are_named_by_code():
 
 
 def test_there_is_a_checker_with_a_sentence_for_every_invariant():
-    assert [one.code for one in CHECKERS] == [f"I{number}" for number in range(1, 25)]
+    assert [one.code for one in CHECKERS] == [f"I{number}" for number in range(1, 26)]
     assert all(sentence.endswith((".", ")")) for sentence in INVARIANTS.values())
 
 

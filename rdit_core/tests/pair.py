@@ -11,9 +11,12 @@ import json
 from collections import deque
 
 import traitlets
+from msgspec.structs import replace
 
 from rdit_core import TRUSTED, ClientConnection, Limits
 from rdit_core.frames import decode_client_frame, decode_server_frame
+from rdit_core.messages import Error, Sync, Welcome
+from rdit_core.session import seq_before_first
 
 LIMITS = Limits()
 ROUNDS = 300
@@ -155,13 +158,17 @@ class Page:
 
 
 class Peer:
-    """The server's end of a connection, driven by hand with messages as dicts."""
+    """The server's end of a connection, driven by hand with messages as dicts.
+
+    The numbers of batches, said and read, count from 1 here whatever the session's first one is.
+    """
 
     def __init__(self, manager, *, verdict=TRUSTED, hello=True, now=0.0, **options):
         self.manager = manager
         self.now = now
         self.wakes = 0
         self.seq = 0
+        self.seq_before_first = 0
         self.connection = manager.connect(verdict, mode="v1", wakeup=self._wake, now_s=now, **options)
         if hello is not False:
             self.hello(**(hello if isinstance(hello, dict) else {}))
@@ -170,6 +177,8 @@ class Peer:
         self.wakes += 1
 
     def say(self, type, **fields):
+        if type == "batch":
+            fields["seq"] += self.seq_before_first
         self.connection.receive_frame(json.dumps({"type": type, **fields}), self.now)
 
     def raw(self, frame):
@@ -177,7 +186,23 @@ class Peer:
 
     def read(self):
         """What there is to read, as records."""
-        return [decode_server_frame(frame, LIMITS) for frame in self.connection.frames_to_send(self.now)]
+        frames = [decode_server_frame(frame, LIMITS) for frame in self.connection.frames_to_send(self.now)]
+        return [self._counted(one) for one in frames]
+
+    def _counted(self, message):
+        """A message with its numbers of batches as they count here."""
+        if isinstance(message, Welcome):
+            self.seq_before_first = seq_before_first(message.session)
+        before = self.seq_before_first
+        if isinstance(message, Sync):
+            rejects = [replace(one, seq=one.seq - before) for one in message.rejects]
+            same = [(*one[:3], one[3] - before, *one[4:]) for one in message.same]
+            message = replace(message, rejects=rejects, same=same)
+        if isinstance(message, Sync | Welcome) and message.ack is not None:
+            return replace(message, ack=message.ack - before)
+        if isinstance(message, Error) and message.seq is not None:
+            return replace(message, seq=message.seq - before)
+        return message
 
     def syncs(self, *, ack=True):
         """The `sync` among what there is to read, and whatever follows once they are acknowledged."""

@@ -27,7 +27,7 @@ class Core:
     def enqueue(self, update):
         self.pending.append(update)
 
-    def write(self, connection, message):
+    def write(self, connection, message, received_s):
         key = (message.widget_id, message.property)
         if key not in self.slots:
             raise UnknownWidget(message.widget_id)
@@ -427,7 +427,7 @@ def test_a_connection_is_congested_while_too_much_waits_for_the_kernel(core):
 
 
 def test_what_interrupts_an_observer_goes_on_once_its_update_is_answered(core, connection):
-    core.write = lambda connection, message: KeyboardInterrupt()
+    core.write = lambda connection, message, received_s: KeyboardInterrupt()
     connection.receive_frame(update(1), 0.0)
     with pytest.raises(KeyboardInterrupt):
         core.apply()

@@ -405,6 +405,85 @@ def test_a_page_that_leaves_before_it_is_live_says_goodbye_all_the_same():
 # Edits.
 
 
+def sent(server):
+    """The values that left, with what they are compared with."""
+    return [(op.value, op.if_rev) for batch in server.batches() for op in batch.ops]
+
+
+@pytest.mark.threat(28)
+def test_an_edit_of_what_is_compared_names_what_the_page_showed_when_it_was_edited():
+    server = Server()
+    server.open({**server.opening(), "if_unchanged": ["value"]})
+    server.edit(value=1)
+    server.edit(label="x")
+    assert sent(server) == [(1, 1), ("x", None)]
+    server.sync(rev=9, changes=[["w", 1, "value", 9, 9]])
+    server.edit(value=2)
+    assert sent(server) == [(2, 1)]
+    server.sync(ack=2, rev=9, rejects=[{"seq": 2, "op": 0, "code": "conflict", "message": "m"}])
+    assert (server.client.get_model("w").peek("value"), len(server.told())) == (9, 1)
+    server.edit(value=3)
+    assert sent(server) == [(3, 9)]
+    server.sync(ack=3, rev=9)
+    server.edit(other=1)
+    assert sent(server) == [(1, None)]
+
+
+@pytest.mark.threat(28)
+@pytest.mark.parametrize(
+    ("welcome", "inst", "if_rev"),
+    [
+        ({"resumed": True}, 1, 1),
+        ({"session": "t"}, 1, 1),
+        ({"epoch": "another"}, 7, 0),
+        ({"epoch": "another"}, None, 0),
+    ],
+    ids=["resumed", "expired", "restarted", "restarted, the widget later"],
+)
+def test_a_page_that_slept_compares_with_what_it_showed_whatever_became_of_its_session(welcome, inst, if_rev):
+    server = Server()
+    guarded = {"if_unchanged": ["value", "label"]}
+    server.open({**server.opening(), **guarded})
+    server.edit(label="under way")
+    server.read()
+    server.lose()
+    server.edit(value=1)
+    server.connect(**welcome)
+    if inst is None:
+        server.sync(rev=5, live=[])
+        # A further edit, of a widget that the new server does not have yet.
+        server.edit(value=2)
+        server.sync(rev=7, open=[{**server.opening(inst=7), **guarded}])
+        assert sent(server) == [("under way", 0), (2, 0)]
+    else:
+        server.sync(rev=8, open=[{**server.opening(inst=inst), **guarded}])
+        assert sent(server) == [("under way", if_rev), (1, if_rev)]
+
+
+@pytest.mark.threat(27)
+@pytest.mark.parametrize("epoch", ["e", "another"])
+def test_the_numbers_of_a_sessions_batches_follow_the_one_in_its_welcome(epoch):
+    server = Server(connect=False)
+    server.connect(ack=70)
+    server.open(ack=70)
+    server.edit(value=1)
+    assert [one.seq for one in server.batches()] == [71]
+    server.lose()
+    # The same session goes on where it was, whatever its welcome says was done.
+    server.connect(resumed=True, ack=70)
+    server.sync(ack=70)
+    assert [one.seq for one in server.batches()] == [71]
+    server.lose()
+    # Another one has numbers of its own, lower ones perhaps: all that waits gets them.
+    server.edit(label="later")
+    server.connect(ack=20, session="t", epoch=epoch)
+    server.open(server.opening(inst=9), ack=20, rev=9)
+    [batch] = server.batches()
+    assert (batch.seq, [op.property for op in batch.ops]) == (21, ["value", "label"])
+    server.sync(ack=21, rev=9)
+    assert server.client.is_idle
+
+
 @pytest.mark.afm(53)
 def test_the_first_edit_leaves_at_once_and_later_ones_merge_while_two_batches_are_out(server):
     for value in range(1, 10):
@@ -1223,10 +1302,11 @@ def test_what_was_not_acknowledged_is_sent_again_unchanged_and_the_queue_after_i
     page.lose()
     page.back()
     assert seen == [1, 2, 3]
-    assert [(one.seq, one.ops[0].value, one.ops[0].if_rev) for one in page.batches()[2:]] == [
-        (1, 1, None),
-        (2, 2, None),
-        (3, 3, None),
+    first, second, *again = page.batches()
+    assert [(one.seq, one.ops[0].value, one.ops[0].if_rev) for one in again] == [
+        (first.seq, 1, None),
+        (second.seq, 2, None),
+        (second.seq + 1, 3, None),
     ]
     assert page.codes() == []
 

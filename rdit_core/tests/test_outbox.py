@@ -138,7 +138,7 @@ def test_beyond_the_limit_the_oldest_moment_of_the_same_slot_is_merged_away_and_
 
 def test_a_slot_that_is_new_to_a_full_queue_takes_the_place_of_the_oldest_and_loses_nothing_else():
     slots = Slots(max_moments=1)
-    slots.opens = {"v": Description(1, "k", None, None, {"p": Slot(encode(7), 1)}, [])}
+    slots.opens = {"v": Description(1, "k", None, None, {"p": Slot(encode(7), 1)}, [], [])}
     slots.run("z", 5)
     slots.run("x", 1, 0)
     slots.run("y", 1, 0)
@@ -214,7 +214,7 @@ def test_a_moment_that_is_under_way_is_not_merged_away():
 
 
 def test_of_a_widget_that_is_gone_nothing_is_told(slots):
-    slots.opens = {"w": Description(1, "k", None, None, {}, [])}
+    slots.opens = {"w": Description(1, "k", None, None, {}, [], [])}
     slots.run("x", 1, 0)
     slots.run("y", 1)
     assert slots.box.forget("v") is False

@@ -8,6 +8,16 @@ from rdit_core.policy import PropertyFacts, is_protected
 WRITABLE = PropertyFacts(exists=True, synced=True)
 
 
+@pytest.mark.threat(28)
+def test_a_policy_says_which_writes_are_compared():
+    assert [WritePolicy(if_unchanged=one).compares("value") for one in (False, True, ["value"], {"other"})] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
 @pytest.mark.parametrize(
     "name",
     """_esm _css _anywidget_id comm keys layout log _model_name _model_module _model_module_version _view_name

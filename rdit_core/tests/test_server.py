@@ -341,7 +341,7 @@ def test_a_batch_waits_for_the_kernel_and_is_acknowledged_with_what_it_changed(m
     manager.on("pending", lambda: heard.append("pending"))
     peer.batch(peer.op("value", 3))
     assert (peer.read(), counter.value, heard) == ([], 0, ["pending"])
-    assert peer.connection.events_received() == [BatchReceived(1, 1)]
+    assert peer.connection.events_received() == [BatchReceived(peer.seq_before_first + 1, 1)]
     assert manager.apply_pending() == 1
     [sync] = peer.syncs()
     assert (sync.ack, changes([sync])) == (1, [("value", 3)])
@@ -368,7 +368,6 @@ def test_a_batch_that_comes_again_is_acknowledged_again_and_not_applied_again(ma
     assert manager.apply_pending() == 1
     assert peer.syncs()[0].ack == 1
     peer.batch(op, seq=1)
-    peer.batch(op, seq=0)
     assert manager.apply_pending() == 0
     assert [one.ack for one in peer.syncs()] == [1]
     assert seen == [3]
@@ -381,6 +380,35 @@ def test_a_gap_in_the_numbers_ends_the_connection_and_nothing_of_the_batch_is_ap
     assert (error.code, error.fatal) == ("seq_gap", True)
     assert peer.connection.closing == Closing(4006, "seq_gap")
     assert (manager.apply_pending(), counter.value) == (0, 0)
+
+
+@pytest.mark.threat(27)
+def test_what_was_recorded_of_one_session_is_none_of_anothers(manager, peer, counter):
+    sessions = [peer, Peer(manager)]
+    sessions.sort(key=lambda one: one.seq_before_first)
+    assert sessions[1].seq_before_first - sessions[0].seq_before_first > 2**20
+    assert all(one.seq_before_first < 2**48 for one in sessions)
+    recorded = [(one.seq_before_first + at, one.op("value", at)) for one in sessions for at in (1, 2, 3)]
+    for one in sessions:
+        for at in (1, 2, 3):
+            one.write(one.op("value", at))
+    counter.value = 100
+    for seq, op in recorded:
+        other = Peer(manager)
+        other.batch(op, seq=seq - other.seq_before_first)
+        # Not taken for a repeat either: nobody is told that it was done.
+        assert other.connection.closing == Closing(4006, "seq_gap")
+        assert manager.apply_pending() == 0
+    assert counter.value == 100
+
+
+@pytest.mark.threat(27)
+@pytest.mark.parametrize("seq", [0, -1])
+def test_a_number_before_the_sessions_first_is_no_repeat(manager, peer, counter, seq):
+    peer.write(peer.op("value", 1))
+    peer.batch(peer.op("value", 2), seq=seq)
+    assert peer.connection.closing == Closing(4006, "seq_gap")
+    assert (manager.apply_pending(), counter.value) == (0, 1)
 
 
 def test_ops_that_are_none_are_refused_one_by_one_and_the_batch_counts(manager, peer, counter):
@@ -409,7 +437,7 @@ def test_a_core_that_fails_on_a_batch_says_so_and_goes_on(manager, peer, counter
     run_batch = manager.store.writes.run_batch
     monkeypatch.setattr(manager.store.writes, "run_batch", lambda *_: 1 / 0)
     assert peer.write(peer.op("value", 1)) == [(0, "internal")]
-    assert "batch 1 of a session failed" in caplog.text
+    assert f"batch {peer.seq_before_first + 1} of a session failed" in caplog.text
     monkeypatch.setattr(manager.store.writes, "run_batch", run_batch)
     assert peer.write(peer.op("value", 2)) == []
     assert counter.value == 2
@@ -934,7 +962,7 @@ def test_a_page_that_does_not_acknowledge_gets_a_few_frames_and_then_one_with_th
     for value in range(1, 10):
         counter.value = value
         peer.read()
-    frames = peer.connection._frame
+    frames = peer.connection._sync._frame
     assert frames == 1 + 4
     peer.say("sync_ack", frame=frames - 3)
     [sync] = peer.read()
@@ -954,12 +982,13 @@ def test_an_ack_for_a_frame_that_was_acknowledged_changes_nothing(peer, counter)
     assert peer.read() == []
 
 
-@pytest.mark.parametrize("seq", [1, 0], ids=["a new batch", "a repeated one"])
+@pytest.mark.parametrize("seq", [2, 1], ids=["a new batch", "a repeated one"])
 def test_a_batch_may_acknowledge_too(peer, counter, seq):
+    peer.write()
     for value in range(1, 10):
         counter.value = value
         peer.read()
-    peer.say("batch", seq=seq, ops=[], sync_ack=peer.connection._frame)
+    peer.say("batch", seq=seq, ops=[], sync_ack=peer.connection._sync._frame)
     assert changes(peer.read()) == [("value", 9)]
 
 

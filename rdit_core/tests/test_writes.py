@@ -228,6 +228,97 @@ def test_a_comparison_holds_while_the_slot_has_the_revision(manager, peer, count
     assert run(peer, peer.op("nothing", 2, if_rev=0))[0] == [(0, "unknown_property")]
 
 
+@pytest.fixture
+def guarded(manager, counter):
+    """A page of the counter, whose value is written only as it was seen; it has seen all there is."""
+    manager.register("w", counter, policy=WritePolicy(if_unchanged=["value"]))
+    return Peer(manager)
+
+
+@pytest.mark.threat(28)
+def test_what_is_written_only_if_unchanged_is_refused_to_a_page_that_has_not_seen_it(guarded, counter, events):
+    counter.value = 5
+    for name in ("value", "label"):
+        guarded.read()  # It was sent, and is not acknowledged.
+        guarded.batch(guarded.op(name, {"value": 1, "label": "page"}[name]))
+    guarded.manager.apply_pending()
+    assert (counter.value, counter.label) == (5, "page")
+    assert events == [WriteWasRefused(guarded.connection.connection_id, "w", "value", "conflict")]
+    assert [(one.op, one.code) for sync in guarded.syncs() for one in sync.rejects] == [(0, "conflict")]
+    # Now it has.
+    assert guarded.write(guarded.op("value", 2)) == []
+    assert counter.value == 2
+
+
+@pytest.mark.threat(28)
+def test_what_a_page_had_seen_counts_when_its_write_came_and_not_when_it_is_applied(guarded, counter):
+    guarded.batch(guarded.op("value", 1))
+    counter.value = 5
+    guarded.syncs()
+    guarded.manager.apply_pending()
+    assert counter.value == 5
+
+
+@pytest.mark.threat(28)
+def test_a_pages_own_writes_are_none_that_it_has_not_seen(guarded, counter):
+    """A drag: batches leave before the state that the ones before them made is there; validators clamp."""
+    rev = guarded.manager.store.slot("w", "value").rev
+    for value in (1, 150, 99, 100):
+        guarded.batch(guarded.op("value", value))
+        guarded.batch(guarded.op("value", value + 1, if_rev=rev))
+        guarded.batch(guarded.op("value", value + 2), guarded.op("label", str(value)))
+    guarded.manager.apply_pending()
+    assert [sync.rejects for sync in guarded.syncs()] == [[]]
+    assert counter.label == "100"
+    # But what Python did in between is.
+    counter.value = 7
+    guarded.batch(guarded.op("value", 8))
+    guarded.batch(guarded.op("value", 9, if_rev=rev))
+    guarded.manager.apply_pending()
+    assert counter.value == 7
+
+
+@pytest.mark.threat(28)
+def test_a_page_that_comes_back_had_seen_what_it_says(guarded, counter):
+    rev = guarded.manager.revision
+    guarded.connection.receive_eof(0.0)
+    counter.value = 5
+    # It resumes and has not said that it has the new state; then it has.
+    back = Peer(guarded.manager, hello=False)
+    back.say("hello", resume=guarded.resume(rev))
+    back.read()
+    assert back.connection.session.seen_rev == rev
+    back.batch(back.op("value", 1))
+    guarded.manager.apply_pending()
+    assert counter.value == 5
+    back.seq = 1
+    back.syncs()
+    back.say("sync_ack", frame=1)
+    assert back.write(back.op("value", 2)) == []
+
+
+@pytest.mark.threat(28)
+def test_base_mode_cannot_say_what_it_saw_and_so_writes_nothing_that_is_compared(manager, counter, events):
+    manager.register("w", counter, policy=WritePolicy(if_unchanged=True))
+    connection = manager.connect(TRUSTED)
+    connection.receive_frame('{"type":"widget_update","widget_id":"w","property":"value","value":1}', 0.0)
+    manager.apply_pending()
+    assert json.loads(connection.frames_to_send()[0])["code"] == "conflict"
+    assert (counter.value, [one.code for one in events]) == (0, ["conflict"])
+    manager.update("w", "value", 2)
+    assert counter.value == 2
+
+
+def test_pages_are_told_which_of_the_writable_are_compared(manager, counter):
+    for policy, compared in (
+        (WritePolicy(), []),
+        (WritePolicy(if_unchanged=["value", "fixed", "nothing"]), ["value"]),
+        (WritePolicy(if_unchanged=True, writable=["label"]), ["label"]),
+    ):
+        manager.register("w", counter, policy=policy)
+        assert Peer(manager).first[0].open[0].if_unchanged == compared
+
+
 def test_a_comparison_that_fails_does_not_take_the_rest_of_its_group_along(manager, peer, counter):
     rev = manager.store.slot("w", "label").rev
     counter.label = "python"
@@ -511,7 +602,7 @@ def test_an_interrupt_in_a_type_of_a_group_changes_nothing_and_comes_through(man
 def test_binary_comes_as_the_widget_knows_it_and_odd_numbers_as_they_are(manager, peer, counter):
     value = encode({"raw": b"\x00\x01", "odd": [float("nan"), float("-inf")]})
     op = SetOp("w", peer.inst(), "data", msgspec.Raw(value.json))
-    peer.raw(encode_frame(Batch(1, [op]), [(("ops", 0, "value"), value)]))
+    peer.raw(encode_frame(Batch(peer.seq_before_first + 1, [op]), [(("ops", 0, "value"), value)]))
     manager.apply_pending()
     assert isinstance(counter.data["raw"], memoryview)
     [(_, told)] = changes(peer.syncs())
@@ -559,7 +650,7 @@ def test_a_message_reaches_the_handlers_with_its_buffers(manager, peer):
     manager.register("l", Listening())
     peer.syncs()
     frame = encode_frame(
-        Batch(1, [MsgOp("l", peer.inst("l"), {"a": 1}, [None])]),
+        Batch(peer.seq_before_first + 1, [MsgOp("l", peer.inst("l"), {"a": 1}, [None])]),
         [(("ops", 0, "buffers", 0), EncodedValue(b"null", buffers=(((), b"abc"),)))],
     )
     peer.raw(frame)

@@ -68,6 +68,7 @@ def _syncs(writer: Writer) -> None:
     writer.says("sync that opens the least", sync(open=[{"widget_id": "a", "inst": 0, "kind": "k"}]))
     inline = {"widget_id": "a", "inst": 1, "kind": "k", "esm": "export default {}"}
     writer.says("sync that opens with the module's text", sync(open=[inline]))
+    writer.says("sync that opens what is written only if unchanged", sync(open=[OPENED | {"if_unchanged": ["value"]}]))
     writer.says("sync that opens two", sync(open=[OPENED, OPENED | {"widget_id": "3.1"}]))
     writer.says("sync of a change", sync(changes=[["3.0", 40, "value", 100, 41]]))
     for value in (None, False, 0.5, "ä😀", [], {}, [1, [2, {"a": None}]], {"__proto__": 1}, {"$b64": "YQ=="}):

@@ -25,6 +25,13 @@ import { lastEdits } from "./edits.js";
  * @property {number} lost custom messages
  */
 
+/**
+ * The `if_rev` of an edit that was made before this server was: no slot has revision 0, so it is a conflict.
+ *
+ * @param {Slot} slot
+ */
+export const neverSeen = ({ entry, property }) => (entry.ifUnchanged.has(property) ? 0 : null);
+
 /** The session is gone and the server is the same. @param {Edits} edits @param {FaultOf} faultOf */
 export function convertForExpiry(edits, faultOf) {
   const { queue } = edits;
@@ -91,6 +98,7 @@ export function repeatAfterRestart(left, edits, widgets, shown, faultOf, tally) 
       edits.putEarly(op);
     } else if (isThere && writable.has(slot.property)) {
       op.inst = inst;
+      op.ifRev = neverSeen(slot);
       tally.reapplied += 1;
     } else {
       edits.queue.remove(op);

@@ -2,6 +2,7 @@
  * What a page asks of its session: edits, messages, and the models that make them.
  */
 
+import { neverSeen } from "./aftermath.js";
 import { decodeValue, encodeValue } from "./frames.js";
 
 /** @typedef {import("./batches.js").Op} Op */
@@ -119,6 +120,7 @@ export function createChannel(edits, widgets, shown, host) {
   function addressEarly(entry, isBack) {
     for (const op of edits.takeEarly(entry)) {
       op.inst = entry.inst ?? 0;
+      if (isBack && op.slot) op.ifRev = neverSeen(op.slot);
       if (isBack && op.slot && !entry.writable.has(op.slot.property)) dropOrphan(op);
       else edits.queue.push(op);
     }

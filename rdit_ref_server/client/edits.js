@@ -146,7 +146,13 @@ export function createEdits({ limits, room, faultOf, shown }) {
     /** @param {Entry} entry @param {Slot | null} slot @param {Encoded} value @param {number} group @returns {Op} */
     newOp(entry, slot, value, group) {
       const inst = entry.inst ?? 0;
-      const base = { value, buffers: [], source: undefined, ifRev: null, strikes: 0, segment: 0, onfail: undefined };
+      let ifRev = null;
+      if (slot && entry.ifUnchanged.has(slot.property)) {
+        // What is confirmed of a pending slot is not shown.
+        if (slot.pending === 0) slot.seenRev = slot.confirmed?.rev ?? 0;
+        ifRev = slot.seenRev;
+      }
+      const base = { value, buffers: [], source: undefined, ifRev, strikes: 0, segment: 0, onfail: undefined };
       return { entry, inst, slot, group, ...base };
     },
     /** Ops that were put and have not left get copies of their bytes. @param {readonly Op[]} ops */
@@ -198,9 +204,9 @@ export function createEdits({ limits, room, faultOf, shown }) {
     ended() {
       isResending = false;
     },
-    /** A session of the server's begins: it counts from 1. */
-    restartCount() {
-      seq = 0;
+    /** A session of the server's begins, with its own numbers: the next batch follows this one. @param {number} ack */
+    countFrom(ack) {
+      seq = ack;
     },
 
     /** @param {number} of @param {number} index @returns {Op | undefined} */

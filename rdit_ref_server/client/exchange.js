@@ -30,6 +30,7 @@ import { createModel, messageOf } from "./model.js";
  * @property {string} [esm] the text of its module, or an http(s) URL
  * @property {string} [esm_url] where its module is served, relative to the connection's `baseUrl`
  * @property {string | null} [css] text, or an http(s) URL
+ * @property {string} [class_name] of the Python object
  */
 
 /** Edits of one property that may be unanswered at a time; the next one waits and merges. */

@@ -11,8 +11,8 @@
  */
 
 import { bindingOf, started, StageError } from "./binding.js";
-import { CHILD_WAIT_MS, connectionOver } from "./connection.js";
 import { messageOf } from "./model.js";
+import { nameOf } from "./names.js";
 import { applyStyles, followCss } from "./styles.js";
 
 /** @typedef {import("./binding.js").Binding} Binding */
@@ -26,6 +26,7 @@ import { applyStyles, followCss } from "./styles.js";
 /**
  * @typedef {object} WidgetFailure
  * @property {string} widgetId
+ * @property {string} name what it is called where people read of it: `Counter 3.0`
  * @property {Stage} stage
  * @property {string} message
  * @property {unknown} error
@@ -44,9 +45,8 @@ import { applyStyles, followCss } from "./styles.js";
  * @property {WidgetData} widgetData
  * @property {HTMLElement} el is emptied, and a view that it showed ends; the widget gets an element of its own inside
  * @property {Connection} [connection]
- * @property {any} [websocket] instead of a connection: a WebSocket, also one that is still connecting
  * @property {AbortSignal} [signal] ends the view
- * @property {import("./model.js").Profile} [profile] used when `websocket` is wrapped
+ * @property {import("./model.js").Profile} [profile]
  * @property {(failure: WidgetFailure) => void} [onerror] default: `console.error`
  * @property {number} [childWaitMs] how long `host.getWidget` and `host.getModel` wait for a widget that is not open yet
  * @property {boolean} [scopeCss] a widget's style sheet holds for its own element only, not for the whole page
@@ -93,7 +93,6 @@ function describe(value) {
 
 /** @param {HostContext} context @returns {Host} */
 function createHost({ connection, signal, chain, options }) {
-  const { childWaitMs = CHILD_WAIT_MS } = options;
 
   /** @param {unknown} ref */
   async function find(ref) {
@@ -101,7 +100,7 @@ function createHost({ connection, signal, chain, options }) {
     if (typeof connection.whenOpen !== "function") {
       throw new Error(`Cannot look for ${describe(ref)}: this page's connection has no way to find other widgets`);
     }
-    return connection.whenOpen(widgetId, { timeoutMs: childWaitMs, signal });
+    return connection.whenOpen(widgetId, { timeoutMs: options.childWaitMs, signal });
   }
 
   return {
@@ -171,9 +170,10 @@ async function renderChild({ current, el, parent, context }) {
       // Nobody awaits it any more: it is told where it is seen.
       if (mine.signal.aborted) return;
       const { stage, cause } = error instanceof StageError ? error : new StageError("render", error);
-      const failure = { widgetId: model.widgetId, stage, message: messageOf(cause), error: cause };
+      const name = nameOf(model.widgetId, model, connection.widgetData(model.widgetId));
+      const failure = { widgetId: model.widgetId, name, stage, message: messageOf(cause), error: cause };
       el.append(errorPanel(el.ownerDocument, failure));
-      console.error(`[rdit] widget ${model.widgetId} failed (${stage})`, cause);
+      console.error(`[rdit] ${name} failed (${stage})`, cause);
       connection.reportFailure?.(model.widgetId, stage, cause);
     }
   }
@@ -280,13 +280,12 @@ const shown = new WeakMap();
  * @returns {Promise<View>} when the widget has rendered, or has failed to
  */
 export async function renderWidget(options) {
-  const { widgetData, el, signal, profile } = options;
+  const { widgetData, el, signal } = options;
   if (!el) throw new TypeError("renderWidget needs an element: el");
   if (!widgetData) throw new TypeError("renderWidget needs widgetData");
-  const given = options.connection ?? options.websocket;
-  if (!given) throw new TypeError("renderWidget needs a connection, or a websocket");
+  if (!options.connection) throw new TypeError("renderWidget needs a connection, or a websocket");
   /** @type {Connection} */
-  const connection = typeof given.sendUpdate === "function" ? given : connectionOver(given, { profile });
+  const connection = options.connection;
   const widgetId = String(widgetData.widget_id);
 
   void shown.get(el)?.();
@@ -315,13 +314,14 @@ export async function renderWidget(options) {
 
   /** @param {typeof mount} into @param {Stage} stage @param {unknown} error */
   function fail(into, stage, error) {
-    const failure = { widgetId, stage, message: messageOf(error), error };
+    const name = nameOf(widgetId, into.model, widgetData);
+    const failure = { widgetId, name, stage, message: messageOf(error), error };
     into.failure = failure;
     into.frame.replaceChildren(errorPanel(el.ownerDocument, failure));
     // What has no view yet has nobody else to take it away.
     if (!into.view) over.addEventListener("abort", () => into.frame.remove(), { once: true });
     if (options.onerror) options.onerror(failure);
-    else console.error(`[rdit] widget ${widgetId} failed (${stage})`, error);
+    else console.error(`[rdit] ${name} failed (${stage})`, error);
     connection.reportFailure?.(widgetId, stage, error);
   }
 
@@ -395,14 +395,15 @@ export async function renderWidget(options) {
 }
 
 /** @param {Document} document @param {WidgetFailure} failure */
-export function errorPanel(document, { widgetId, stage, message, error }) {
+export function errorPanel(document, { name, stage, message, error }) {
   const panel = document.createElement("section");
   panel.className = "rdit-error";
   panel.setAttribute("role", "alert");
+  panel.setAttribute("aria-label", `${name} failed (${stage})`);
   panel.setAttribute("data-stage", stage);
   const title = document.createElement("p");
   title.className = "rdit-error-title";
-  title.textContent = `Widget ${widgetId} failed (${stage})`;
+  title.textContent = `${name} failed (${stage})`;
   const text = document.createElement("p");
   text.className = "rdit-error-message";
   text.textContent = message;

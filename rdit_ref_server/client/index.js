@@ -6,7 +6,7 @@
 /** @typedef {import("./connection.js").ConnectOptions} ConnectOptions */
 /** @typedef {import("./connection.js").StateChange} StateChange */
 /** @typedef {import("./connection.js").WidgetData} WidgetData */
-/** @typedef {import("./host.js").RenderOptions} RenderOptions */
+/** @typedef {import("./render.js").RenderOptions} RenderOptions */
 /** @typedef {import("./host.js").View} View */
 /** @typedef {import("./host.js").WidgetFailure} WidgetFailure */
 /** @typedef {import("./invoke.js").CommandError} CommandError */
@@ -18,10 +18,10 @@
 /** @typedef {import("./model.js").ScopedModel} ScopedModel */
 
 export { connect, connectionOver } from "./connection.js";
-export { renderWidget } from "./host.js";
 export { loadModule } from "./loader.js";
 export { createModel, WidgetModel } from "./model.js";
 export { createOutputs } from "./outputs.js";
 export { createEmitter } from "./emitter.js";
 export { deepEqual, fromWire, toWire } from "./binary.js";
+export { renderWidget } from "./render.js";
 export { acquireCss } from "./styles.js";

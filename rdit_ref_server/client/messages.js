@@ -43,6 +43,7 @@ const isOpened = record({
   kind: isText,
   props: optional((value) => isObject(value) && Object.values(value).every(tuple(isAnything, isCount))),
   writable: optional(listOf(isText)),
+  if_unchanged: optional(listOf(isText)),
   esm_url: optional(orNull(isText)),
   esm: optional(orNull(isText)),
 });

@@ -79,6 +79,15 @@ export function violationNotice({ blockedURI, effectiveDirective }, advice) {
   return `A widget wants to load ${what} from ${origin}, which this page does not allow${ending}`;
 }
 
+/**
+ * What is said at a widget of a page that may see only.
+ *
+ * @param {Fault} fault
+ */
+export function readOnlyNotice({ property }) {
+  return `Read-only page: ${property ? "this change was not kept" : "Python was not told of this"}`;
+}
+
 export const GOING_AWAY_NOTICE = "The server is going away. This page connects again when it is back.";
 
 /**

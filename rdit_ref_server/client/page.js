@@ -8,7 +8,15 @@
  */
 
 import { connect } from "./connection.js";
-import { GOING_AWAY_NOTICE, noticeOf, rerunNotice, restartNotice, violationNotice } from "./notices.js";
+import {
+  GOING_AWAY_NOTICE,
+  noticeOf,
+  readOnlyNotice,
+  rerunNotice,
+  restartNotice,
+  violationNotice,
+} from "./notices.js";
+import { createProgress } from "./progress.js";
 import { createResults, setText } from "./results.js";
 
 const EVENT_KINDS = ["statement", "stream", "display", "update", "clear", "error", "widget", "done", "reset"];
@@ -36,6 +44,7 @@ const RUN_LABELS = {
  * @property {any} [EventSource]
  * @property {any} [fetch]
  * @property {(url: string) => Promise<any>} [importModule]
+ * @property {() => number} [now]
  */
 
 /**
@@ -54,6 +63,7 @@ export function startPage(options = {}) {
   /** @param {string} id @returns {HTMLElement} */
   const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const html = document.documentElement;
+  const isReadOnly = html.hasAttribute("data-rdit-read-only");
   const scriptName = byId("rdit-script");
   const stateLabel = byId("rdit-state");
   const runLabel = byId("rdit-run");
@@ -75,6 +85,10 @@ export function startPage(options = {}) {
   const connection = connectTo(urlOf("ws/widgets"), { output: true });
   const results = createResults({ window, connection, importModule, onsettled: () => update() });
   const { notify, recordError } = results;
+  const announcer = byId("rdit-announce");
+  /** For those who hear the page. @param {string} text */
+  const announce = (text) => setText(announcer, text);
+  const progress = createProgress({ window, announce, now: options.now ?? (() => window.performance.now()) });
 
   let lastId = 0;
   /** The run has ended: its `done` was seen. */
@@ -124,7 +138,9 @@ export function startPage(options = {}) {
     else if (isStreamDone && !connection.idle) shownRun = "busy";
     setText(runLabel, RUN_LABELS[shownRun]);
     runLabel.setAttribute("data-run", shownRun);
-    interruptButton.hidden = !(state === "live" && (run === "running" || shownRun === "busy"));
+    progress.hear(state === "live");
+    interruptButton.hidden = isReadOnly || !(state === "live" && (run === "running" || shownRun === "busy"));
+    restartButton.hidden = isReadOnly;
     restartButton.disabled = state !== "live";
     emptyNote.hidden = !(isStreamDone && results.isEmpty);
   }
@@ -132,9 +148,11 @@ export function startPage(options = {}) {
   /** @param {any} event */
   function show(event) {
     if (event.kind === "reset") return reset(event);
+    if (event.kind === "done") progress.end();
     if (event.kind === "done") run = event.status === "error" ? "error" : "ok";
     else if (!isRunOver) run = "running";
     results.show(event);
+    if (event.kind === "statement" && run === "running") progress.begin(event);
   }
 
   /** @param {{ id: number, changed?: unknown }} event */
@@ -142,6 +160,7 @@ export function startPage(options = {}) {
     const isFresh = root.childElementCount === 0 && lastId === 0;
     lastId = id;
     run = "waiting";
+    progress.end();
     isRunOver = false;
     for (const n of early.keys()) if (n <= id) early.delete(n);
     if (isFresh) {
@@ -310,7 +329,11 @@ export function startPage(options = {}) {
   });
   connection.on("error", (fault) => {
     if (fault.code === "listener_failed") recordError("listener", fault.error);
-    else if (!isKnownUnknown(fault)) {
+    else if (isReadOnly && fault.code === "read_only" && fault.widget_id !== undefined) {
+      const text = readOnlyNotice(fault);
+      if (results.sayAt(fault.widget_id, text)) announce(text);
+      else notify(text, "read-only");
+    } else if (!isKnownUnknown(fault)) {
       const text = noticeOf(fault);
       if (text !== null) notify(text);
     }

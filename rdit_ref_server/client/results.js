@@ -9,6 +9,8 @@ import { createOutputs } from "./outputs.js";
 
 /** More notices than this push the oldest out. */
 export const MAX_NOTICES = 5;
+/** What is said at a widget is seen for so long. */
+export const SAID_MS = 6_000;
 
 /** @typedef {{ stage: string, message: string }} PageError */
 /** @typedef {ReturnType<typeof createResults>} Results */
@@ -52,6 +54,8 @@ export function createResults({ window, connection, onsettled, importModule }) {
   );
 
   let isCodeShown = false;
+  /** What takes a note away. @type {WeakMap<Element, any>} */
+  const said = new WeakMap();
   /** Widgets of this run that have neither rendered nor failed yet. @type {Set<object>} */
   let rendering = new Set();
 
@@ -67,7 +71,7 @@ export function createResults({ window, connection, onsettled, importModule }) {
       signal,
       importModule,
       onerror(failure) {
-        console.error(`[rdit] widget ${failure.widgetId} failed (${failure.stage})`, failure.error);
+        console.error(`[rdit] ${failure.name} failed (${failure.stage})`, failure.error);
         recordError(failure.stage, failure.error);
       },
     })
@@ -109,6 +113,29 @@ export function createResults({ window, connection, onsettled, importModule }) {
     clear() {
       rendering = new Set();
       outputs.clear();
+    },
+    /**
+     * Says something at a widget, for a while. Nothing moves for it, and it takes no click.
+     *
+     * @param {string} widgetId
+     * @param {string} text
+     * @returns {boolean} whether the widget is to be seen
+     */
+    sayAt(widgetId, text) {
+      const views = [...root.querySelectorAll("[data-widget-id]")];
+      const own = views.filter((view) => view.getAttribute("data-widget-id") === widgetId);
+      const places = new Set(own.map((view) => view.closest(".rdit-widget-output")));
+      for (const place of places) {
+        if (!place) continue;
+        const note = place.querySelector(":scope > .rdit-said") ?? document.createElement("p");
+        note.className = "rdit-said";
+        if (!note.firstChild) note.append(document.createElement("span"));
+        place.append(note);
+        setText(/** @type {Element} */ (note.firstChild), text);
+        window.clearTimeout(said.get(note));
+        said.set(note, window.setTimeout(() => note.remove(), SAID_MS));
+      }
+      return places.size > 0;
     },
     /** @param {string} text @param {string} [topic] replaces the notice on the same topic, and outlives a reset */
     notify(text, topic) {

@@ -73,7 +73,7 @@ export function createSync({ edits, widgets, shown, events, isOver, becameLive }
     if (isNewSession) {
       if (isRestart) rev = 0;
       else convertForExpiry(edits, events.faultOf);
-      edits.restartCount();
+      edits.countFrom(welcome.ack);
       lastMessage = 0;
     }
 

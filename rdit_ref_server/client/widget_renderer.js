@@ -7,12 +7,14 @@
  * goes and comes back, as strict mode has it, finds the widget as it was.
  */
 
-import { errorPanel, renderWidget } from "./host.js";
+import { errorPanel } from "./host.js";
 import { messageOf } from "./model.js";
+import { nameOf } from "./names.js";
+import { renderWidget } from "./render.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
 /** @typedef {import("./connection.js").WidgetData} WidgetData */
-/** @typedef {import("./host.js").RenderOptions} RenderOptions */
+/** @typedef {import("./render.js").RenderOptions} RenderOptions */
 /** @typedef {import("./host.js").WidgetFailure} WidgetFailure */
 
 /**
@@ -49,8 +51,8 @@ function isSameWidget(one, other) {
 }
 
 /** @param {WidgetFailure} failure */
-function complain({ widgetId, stage, error }) {
-  console.error(`[rdit] widget ${widgetId} failed (${stage})`, error);
+function complain({ name, stage, error }) {
+  console.error(`[rdit] ${name} failed (${stage})`, error);
 }
 
 /**
@@ -115,7 +117,9 @@ function createPlace(el) {
       // What the widget's code does never gets here: this is about what was passed in the place of a connection.
       if (signal.aborted) return;
       const stage = /** @type {const} */ ("open");
-      const failure = { widgetId: String(widgetData.widget_id), stage, message: messageOf(error), error };
+      const widgetId = String(widgetData.widget_id);
+      const name = nameOf(widgetId, null, widgetData);
+      const failure = { widgetId, name, stage, message: messageOf(error), error };
       el.replaceChildren(errorPanel(el.ownerDocument, failure));
       tell(failure);
     });

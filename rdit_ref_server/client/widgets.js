@@ -21,6 +21,7 @@ import { createModel } from "./model.js";
  * @property {Entry} entry
  * @property {string} property
  * @property {{ value: any, rev: number } | null} confirmed what Python has, as far as we know; never handed out
+ * @property {number} seenRev what the page shows, or showed when it was edited, if that is looked at
  * @property {number} pending ops that wait or are unacknowledged
  * @property {Op | null} queued the last one that waits
  */
@@ -35,6 +36,7 @@ import { createModel } from "./model.js";
  * @property {boolean} isStale from before the server was started anew: it has not come back yet
  * @property {boolean} isClosed
  * @property {ReadonlySet<string>} writable
+ * @property {ReadonlySet<string>} ifUnchanged properties that are written only as this page saw them
  * @property {Map<string, Slot>} slots
  * @property {Model | null} model
  * @property {WidgetData} widgetData
@@ -74,6 +76,7 @@ export function createWidgets(host) {
       isStale: false,
       isClosed: false,
       writable: new Set(),
+      ifUnchanged: new Set(),
       slots: closedSlots.get(widgetId) ?? new Map(),
       model: null,
       widgetData: { widget_id: widgetId, model: {} },
@@ -89,7 +92,7 @@ export function createWidgets(host) {
   function slotOf(entry, property) {
     let slot = entry.slots.get(property);
     if (!slot) {
-      slot = { entry, property, confirmed: null, pending: 0, queued: null };
+      slot = { entry, property, confirmed: null, seenRev: 0, pending: 0, queued: null };
       entry.slots.set(property, slot);
     }
     return slot;
@@ -118,7 +121,7 @@ export function createWidgets(host) {
 
   /** @param {any} opened @param {Entry[]} closing */
   function open(opened, closing) {
-    const { widget_id: widgetId, inst, kind, props = {}, writable = [] } = opened;
+    const { widget_id: widgetId, inst, kind, props = {}, writable = [], if_unchanged: compared = [] } = opened;
     let entry = entries.get(widgetId);
     const isSame = entry && (entry.isStale ? entry.kind === kind : entry.inst === inst);
     if (entry && entry.inst !== null && !isSame) {
@@ -133,6 +136,7 @@ export function createWidgets(host) {
     entry.inst = inst;
     entry.kind = kind;
     entry.writable = new Set(writable);
+    entry.ifUnchanged = new Set(compared);
     setSource(entry, opened.esm_url ?? undefined, opened.esm ?? undefined);
     const source = entry.widgetData.esm_url ?? entry.widgetData.esm;
     if (source !== undefined) slotOf(entry, "_esm").confirmed = { value: source, rev: 0 };
@@ -230,7 +234,10 @@ export function createWidgets(host) {
       for (const entry of entries.values()) {
         if (entry.inst === null) continue;
         entry.isStale = true;
-        for (const slot of entry.slots.values()) slot.confirmed = null;
+        for (const slot of entry.slots.values()) {
+          slot.confirmed = null;
+          slot.seenRev = 0;
+        }
       }
     },
     /** The first `sync` of the new server is there: what it did not open is absent. */

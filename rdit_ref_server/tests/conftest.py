@@ -11,18 +11,19 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from rdit_core import Limits
-from rdit_ref_server import commands
+from rdit_ref_server.addresses import listen
 from rdit_ref_server.app import create_app
 from rdit_ref_server.kernel import Kernel
 from rdit_ref_server.script import Script
 from rdit_ref_server.security import AccessRules
+from rdit_ref_server.serve_command import web_server
+
+from .served import PATIENCE_S, Served
 
 with warnings.catch_warnings():
     # Starlette prefers httpx2 and only warns of httpx; here either will do.
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
-
-PATIENCE_S = 20
 
 COUNTER = """
 import anywidget, traitlets
@@ -201,14 +202,14 @@ class Live:
         self.running = running
         self.kernel = running.kernel
         self.manager = running.kernel.manager
-        self._listener = commands._listen("127.0.0.1", 0)
+        self._listener = listen("127.0.0.1", 0)
         self.port = self._listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
         self.origin = f"http://{self.host}"
         self.rules = rules or AccessRules.for_address("127.0.0.1", self.port, token=TOKEN)
         """Who may come; may be set."""
         self.app = create_app(running.kernel, running.script, lambda: self.rules)
-        self.server = commands._web_server(self.app, limits)
+        self.server = web_server(self.app, limits)
         self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self._listener]})
         self._thread.start()
 
@@ -234,3 +235,21 @@ def live(tmp_path):
             return server
 
         yield start
+
+
+@pytest.fixture
+def serve(tmp_path):
+    started = []
+
+    def start(source, *arguments):
+        script = tmp_path / "script.py"
+        script.write_text(source, encoding="utf-8")
+        started.append(Served(script, *([] if "--port" in arguments else ["--port", 0]), "--no-browser", *arguments))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.process.kill()
+        served.wait()
+        served.process.stdout.close()
+        served.process.stderr.close()

@@ -1,123 +1,28 @@
 import contextlib
 import json
 import os
-import queue
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from rdit_core import Limits
-from rdit_ref_server import commands
+from rdit_ref_server import addresses, commands, ending, serve_command, serve_options
 from rdit_ref_server.app import create_app
 from rdit_ref_server.security import AccessRules
 
 from .conftest import COUNTER, PATIENCE_S, TOKEN
+from .served import RUN, Served
 
-RUN = [sys.executable, "-c", "import sys; from rdit_ref_server.commands import serve; sys.exit(serve(sys.argv[1:]))"]
-
-
-class Served:
-    """`rdit serve` in a process of its own."""
-
-    def __init__(self, *arguments):
-        environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-        environment.pop("DISPLAY", None)
-        self.path = Path(arguments[0])
-        self.process = subprocess.Popen(
-            [*RUN, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env=environment,
-        )
-        self.lines = queue.Queue()
-        self.errors = []
-        self._readers = [
-            threading.Thread(target=lambda: [self.lines.put(line) for line in self.process.stdout]),
-            threading.Thread(target=self._keep_errors),
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    def _keep_errors(self):
-        for line in self.process.stderr:
-            # In development mode asyncio says so of a machine that has much else to do.
-            if not (line.startswith("Executing <") and line.endswith(" seconds\n")):
-                self.errors.append(line)
-
-    def line(self):
-        return self.lines.get(timeout=PATIENCE_S)
-
-    def ready(self):
-        """Wait for the ready line; gives origin and token."""
-        found = re.fullmatch(r"rdit: serving at (http://\S+:\d+)/(?:\?token=(\S+))?\n", self.line())
-        self.origin, self.token = found.groups()
-        return self
-
-    def ask(self, path, method="GET"):
-        request = urllib.request.Request(self.origin + path, method=method)
-        if self.token:
-            request.add_header("Authorization", f"Bearer {self.token}")
-        request.add_header("Origin", self.origin)
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            return answer.read().decode()
-
-    def socket(self, **headers):
-        address = self.origin.replace("http:", "ws:") + "/ws/widgets?output=1"
-        return connect(address, additional_headers=headers, max_size=None)
-
-    @contextlib.contextmanager
-    def session(self, query=""):
-        """A socket that has said hello in `rdit/1`."""
-        with connect(
-            self.origin.replace("http:", "ws:") + f"/ws/widgets{query}",
-            additional_headers={"Authorization": f"Bearer {self.token}"},
-            subprotocols=["rdit.v1"],
-            max_size=None,
-        ) as page:
-            page.send('{"type":"hello"}')
-            yield page
-
-    def end(self, number=signal.SIGTERM):
-        """Ask it to end; gives its exit status."""
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self):
-        status = self.process.wait(PATIENCE_S)
-        for reader in self._readers:
-            reader.join()
-        return status
-
-
-@pytest.fixture
-def serve(tmp_path):
-    started = []
-
-    def start(source, *arguments):
-        script = tmp_path / "script.py"
-        script.write_text(source, encoding="utf-8")
-        started.append(Served(script, *([] if "--port" in arguments else ["--port", 0]), "--no-browser", *arguments))
-        return started[-1]
-
-    yield start
-    for served in started:
-        served.process.kill()
-        served.wait()
-        served.process.stdout.close()
-        served.process.stderr.close()
+KEY = "k" * 20
+PER_TAB = pytest.mark.parametrize("arguments", [(), ("--kernel-per-tab",)], ids=["one kernel", "a kernel per tab"])
 
 
 def read_on(page):
@@ -183,14 +88,12 @@ while True:
 """
 
 
-KEY = "k" * 20
-PER_TAB = pytest.mark.parametrize("arguments", [(), ("--kernel-per-tab",)], ids=["one kernel", "a kernel per tab"])
-
-
 @PER_TAB
-def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(serve, arguments):
+@pytest.mark.parametrize("protocol", ["base mode", "rdit/1"])
+def test_pages_are_told_that_the_server_goes_though_the_script_does_not_stop(serve, arguments, protocol):
     served = serve(SWALLOWS, *arguments).ready()
-    with served.session(f"?kernel={KEY}") as page:
+    query = f"?kernel={KEY}"
+    with served.session(query) if protocol == "rdit/1" else served.simple_session(query) as page:
         assert served.line() == "asleep\n"
         served.process.send_signal(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as closed:
@@ -237,7 +140,7 @@ def test_a_second_signal_ends_it_at_once(serve, arguments):
         served.process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             served.process.wait(0.05)
-    assert served.wait() == commands._INTERRUPTED
+    assert served.wait() == ending.INTERRUPTED
     assert "leaving it" not in "".join(served.errors)
 
 
@@ -275,7 +178,7 @@ def test_what_the_server_says_is_lines_of_json_without_its_token(serve):
             if message.get("open"):
                 widget_id = message["open"][0]["widget_id"]
         ops = [{"op": "set", "widget_id": widget_id, "inst": message["open"][0]["inst"], "property": "value"}]
-        page.send(json.dumps({"type": "batch", "seq": 1, "ops": [{**ops[0], "value": "no number"}]}))
+        page.send(json.dumps({"type": "batch", "seq": message["ack"] + 1, "ops": [{**ops[0], "value": "no number"}]}))
         while not message.get("rejects"):
             message = json.loads(page.recv(timeout=PATIENCE_S))
     with pytest.raises(urllib.error.HTTPError):
@@ -290,6 +193,60 @@ def test_what_the_server_says_is_lines_of_json_without_its_token(serve):
     (connected,) = [entry for entry in entries if entry["event"] == "connected"]
     assert connected["session"] and connected["resumed"] is False
     assert served.token not in "".join(served.errors)
+
+
+NOISY = """
+import logging, sys, threading, warnings
+print("to stdout")
+print("to stderr", file=sys.stderr)
+sys.stderr.write("unfinished")
+warnings.warn("a warning")
+logging.warning("logged")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+1 / 0
+"""
+
+
+@PER_TAB
+def test_as_json_all_of_stderr_is_json_and_stdout_is_the_scripts(serve, arguments):
+    served = serve(NOISY, "--log-format", "json", "--no-token", "--host", "0.0.0.0", *arguments).ready()
+    assert "event: done" in served.ask(f"/api/execute?kernel={KEY}")
+    assert served.end() == 0
+    assert served.line() == "to stdout\n"
+    entries = [json.loads(line) for line in served.errors]
+    (warning,) = [entry for entry in entries if entry["event"] == "no_token"]
+    assert warning["level"] == "warning" and "anybody who can reach" in warning["message"]
+    output = [entry["message"] for entry in entries if entry["event"] == "output" and entry["stream"] == "stderr"]
+    assert output[0] == "to stderr"
+    said = "\n".join(output)
+    for text in (
+        "unfinished",
+        "UserWarning: a warning",
+        "WARNING:root:logged",
+        "Exception in thread",
+        "ZeroDivisionError",
+    ):
+        assert text in said
+    assert "to stdout" not in said
+
+
+def test_with_a_kernel_per_tab_the_log_and_the_status_name_the_kernel(serve):
+    served = serve(COUNTER + "counter\n", "--kernel-per-tab", "--log-format", "json", "--log-level", "info").ready()
+    keys = ["a" * 20, "b" * 20]
+    for key in keys:
+        with served.session(f"?kernel={key}") as page:
+            assert json.loads(page.recv(timeout=PATIENCE_S))["type"] == "welcome"
+            page.send(json.dumps({"type": "report", "widget_id": "3.0", "stage": "render", "message": "no"}))
+            page.send('{"type":"ping","id":1}')
+            while json.loads(page.recv(timeout=PATIENCE_S))["type"] != "pong":
+                pass
+    assert [json.loads(served.ask(f"/api/status?kernel={key}"))["kernel"] for key in keys] == [1, 2]
+    assert served.end() == 0
+    entries = [json.loads(line) for line in served.errors]
+    for event in ("connected", "front_end_failed", "disconnected"):
+        assert [entry["kernel"] for entry in entries if entry["event"] == event] == [1, 2], event
 
 
 @pytest.mark.parametrize(
@@ -359,17 +316,6 @@ def test_an_interrupt_ends_a_sleep_and_the_server_goes_on(serve):
     assert json.loads(served.ask("/api/status"))["state"] == "idle"
 
 
-@pytest.mark.parametrize("stuck", ["while True: pass", "time.sleep(60)"])
-def test_an_interrupt_is_felt_within_a_second(serve, stuck):
-    served = serve(f"import time\nprint('started', flush=True)\n{stuck}\n").ready()
-    assert served.line() == "started\n"
-    asked_s = time.monotonic()
-    served.ask("/api/interrupt", "POST")
-    assert "KeyboardInterrupt" in served.ask("/api/execute")
-    assert time.monotonic() - asked_s < 1
-    assert served.end() == 0
-
-
 def test_a_reset_in_a_sleep_runs_the_script_afresh(serve, tmp_path):
     served = serve("import time\nprint('asleep')\ntime.sleep(600)\n").ready()
     assert served.line() == "asleep\n"
@@ -425,10 +371,10 @@ def test_behind_a_forwarder_with_a_prefix_the_ready_line_has_it_and_requests_wit
 def test_no_small_frame_waits_for_another_one(running):
     """Nagle's algorithm and delayed acknowledgements together would cost an edit 40 ms."""
     running.run(COUNTER + "counter\n")
-    listener = commands._listen("127.0.0.1", 0)
+    listener = addresses.listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     app = create_app(running.kernel, running.script, AccessRules.for_address("127.0.0.1", port, token=None))
-    server = commands._web_server(app, Limits())
+    server = serve_command.web_server(app, Limits())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -541,31 +487,30 @@ def test_help_has_examples(capsys):
     ],
 )
 def test_loopback_is_told_from_the_rest(host, loopback):
-    assert commands._is_loopback(host) is loopback
+    assert addresses.is_loopback(host) is loopback
 
 
 @pytest.mark.threat(34)
-def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(capsys, tmp_path):
+def test_leaving_the_door_open_to_the_network_takes_two_words_and_is_warned_of(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("")
-    options = commands._parse([str(script), "--host", "0.0.0.0"])
-    assert options.token, "a host alone opens nothing"
-    options = commands._parse([str(script), "--no-token"])
-    assert options.host == "127.0.0.1", "and neither does the other word"
-    assert capsys.readouterr().err == ""
-    commands._parse([str(script), "--host", "0.0.0.0", "--no-token"])
-    assert "anybody who can reach 0.0.0.0" in capsys.readouterr().err
-    commands._parse([str(script), "--no-token", "--public-url", "http://forwarder.test:9000"])
-    assert "anybody who can reach http://forwarder.test:9000" in capsys.readouterr().err
-    commands._parse([str(script), "--public-url", "http://forwarder.test:9000"])
-    assert capsys.readouterr().err == ""
+    options = serve_options.parse([str(script), "--host", "0.0.0.0"])
+    assert options.token and not options.warning, "a host alone opens nothing"
+    options = serve_options.parse([str(script), "--no-token"])
+    assert options.host == "127.0.0.1" and not options.warning, "and neither does the other word"
+    options = serve_options.parse([str(script), "--host", "0.0.0.0", "--no-token"])
+    assert "anybody who can reach 0.0.0.0" in options.warning
+    options = serve_options.parse([str(script), "--no-token", "--public-url", "http://forwarder.test:9000"])
+    assert "anybody who can reach http://forwarder.test:9000" in options.warning
+    options = serve_options.parse([str(script), "--public-url", "http://forwarder.test:9000"])
+    assert not options.warning
 
 
 def test_a_server_that_listens_everywhere_knows_its_own_names():
-    assert socket.gethostname() in commands._own_names()
-    assert [commands._dialled(host) for host in ("0.0.0.0", "::1", "[::1]")] == ["127.0.0.1", "[::1]", "[::1]"]
-    assert commands._address("http://127.0.0.1:1", None) == "http://127.0.0.1:1/"
-    assert commands._address("https://example.org/", "t~k") == "https://example.org/?token=t~k"
+    assert socket.gethostname() in addresses.own_names()
+    assert [addresses.dialled(host) for host in ("0.0.0.0", "::1", "[::1]")] == ["127.0.0.1", "[::1]", "[::1]"]
+    assert addresses.address_of("http://127.0.0.1:1", None) == "http://127.0.0.1:1/"
+    assert addresses.address_of("https://example.org/", "t~k") == "https://example.org/?token=t~k"
 
 
 @pytest.mark.parametrize(
@@ -581,7 +526,7 @@ def test_a_server_that_listens_everywhere_knows_its_own_names():
 def test_a_browser_is_opened_where_one_can_be_seen(monkeypatch, platform, environment, display):
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(os, "environ", environment)
-    assert commands._has_display() is display
+    assert serve_command._has_display() is display
 
 
 RELOADED = """

@@ -7,6 +7,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from rdit_core.messages import Output
 from rdit_ref_server import websocket
+from rdit_ref_server.flow import LEFT_OUT, MAX_BURST
 
 from .conftest import HOST, PATIENCE_S
 
@@ -75,7 +76,7 @@ def test_what_is_refused_is_counted_by_its_code(site, stranger, running, counter
         (opened,) = sync["open"]
         op = {"op": "set", "widget_id": opened["widget_id"], "inst": opened["inst"]}
         ops = [{**op, "property": "_esm", "value": "x"}, {**op, "property": "value", "value": "x"}]
-        socket.send_json({"type": "batch", "seq": 1, "ops": ops})
+        socket.send_json({"type": "batch", "seq": sync["ack"] + 1, "ops": ops})
         while not socket.receive_json().get("rejects"):
             pass
         socket.send_text("no JSON")
@@ -129,6 +130,19 @@ def test_output_that_had_to_go_is_counted(site, running):
         manager.send_output(2, b"{}")
         manager.send_output(3, b"{}")
         assert counters(site)["dropped"]["outputs"] == 2
+
+
+def test_a_flood_of_errors_in_pages_is_counted_and_said_in_part(site, running, capsys):
+    running.run("1\n")
+    with page(site) as socket:
+        meet(socket)
+        for number in range(MAX_BURST + 50):
+            socket.send_json({"type": "report", "widget_id": "3.0", "stage": "render", "message": f"failure {number}"})
+        running.wait_for(lambda: counters(site)["reports"] == MAX_BURST + 50)
+    said = capsys.readouterr().err
+    assert all(f"failure {number}\n" in said for number in range(MAX_BURST))
+    assert said.count("failure ") < MAX_BURST + 50
+    assert f"rdit: {LEFT_OUT}\n" in said
 
 
 def test_numbers_are_for_those_who_may_come_and_health_is_for_everybody(site, stranger):

@@ -16,7 +16,7 @@ import pytest
 
 from rdit_core import Limits
 from rdit_core.frames import decode_server_frame
-from rdit_ref_server import commands, export
+from rdit_ref_server import commands, export, export_command
 from rdit_ref_server.app import CLIENT
 from rdit_ref_server.export import Results, build_page, check_target, client_modules, run_to_end, write_page
 from rdit_ref_server.script import Script
@@ -152,6 +152,11 @@ def test_the_page_says_that_python_is_not_there_when_it_was_made_and_of_what():
     assert page.title == "Sales"
 
 
+def test_a_page_knows_the_class_of_each_widget_that_it_shows(ran):
+    events = [json.loads(event) for event in ran(COUNTER + "counter\n").events]
+    assert [event["class_name"] for event in events if event["kind"] == "widget"] == ["Counter"]
+
+
 def test_each_module_of_the_client_comes_after_those_that_it_imports():
     modules = client_modules(CLIENT)
     assert list(modules)[-1] == "static_page.js"
@@ -163,7 +168,8 @@ def test_each_module_of_the_client_comes_after_those_that_it_imports():
         assert {one[3:-2] for one in imports} <= seen, name
         seen.add(name)
     assert {"host.js", "outputs.js", "results.js", "static.js", "frames.js"} <= seen
-    assert not {"page.js", "static_boot.js"} & seen
+    # Nor what only a page with Python behind it has a use for.
+    assert not {"page.js", "static_boot.js", "connection.js", "session.js", "exchange.js"} & seen
 
 
 def test_modules_that_import_each_other_are_refused(tmp_path):
@@ -430,7 +436,7 @@ def test_a_thread_that_is_left_behind_does_not_keep_the_command(exported):
 
 
 def test_a_long_run_is_heard_of(tmp_path, monkeypatch):
-    monkeypatch.setattr(commands, "_PROGRESS_S", 0.01)
+    monkeypatch.setattr(export_command, "_PROGRESS_S", 0.01)
     said = queue.Queue()
     done = threading.Event()
 
@@ -447,7 +453,7 @@ def test_a_long_run_is_heard_of(tmp_path, monkeypatch):
     class Kernel:
         log = Log()
 
-    watch = threading.Thread(target=commands._tell_progress, args=(Kernel(), "long.py", done, said.put))
+    watch = threading.Thread(target=export_command._tell_progress, args=(Kernel(), "long.py", done, said.put))
     watch.start()
     lines = [said.get(timeout=PATIENCE_S) for _ in range(2)]
     done.set()

@@ -60,12 +60,23 @@ class Page:
 # Running a script.
 
 
+def test_a_statement_says_for_how_long_its_run_has_gone_on_while_it_does(running):
+    kernel, told = running.kernel, []
+    kernel.log.subscribe(lambda: told.append(json.loads(kernel.encode(kernel.log.read(0)[0][-1])[1])))
+    events = running.run("import time\ntime.sleep(0.2)\n1\n")
+    elapsed = [event["elapsed_s"] for event in told if event["kind"] == "statement"]
+    assert elapsed == sorted(elapsed) and elapsed[0] < 0.2 <= elapsed[-1]
+    # And is the same for all who come later.
+    assert not any("elapsed_s" in event for event in events)
+
+
 def test_each_statement_is_announced_and_its_results_follow(running):
     events = running.run("a = 1\nprint(a)\na + 1\n")
     assert kinds(events) == ["statement", "statement", "stream", "statement", "display", "done"]
     assert [event["statement"] for event in events] == [1, 2, 2, 3, 3, None]
     assert events[1]["source"] == "print(a)"
     assert (events[1]["lineno"], events[1]["end_lineno"]) == (2, 2)
+    assert [event.get("total") for event in events] == [3, 3, None, 3, None, None]
     assert events[2] == {"id": 3, "kind": "stream", "statement": 2, "name": "stdout", "text": "1\n"}
     assert events[4]["data"] == {"text/plain": "2"}
     assert events[5]["status"] == "ok"
@@ -428,10 +439,34 @@ def test_who_did_not_ask_for_output_gets_none(running, counter_source):
     assert page.outputs() == []
 
 
+def test_a_script_that_prints_much_makes_few_events_and_loses_nothing(running):
+    events = running.run("import sys\nfor n in range(20_000):\n    print(n)\nprint('end')\n")
+    streams = of_kind(events, "stream")
+    assert "".join(event["text"] for event in streams) == "".join(f"{n}\n" for n in range(20_000)) + "end\n"
+    assert [event["statement"] for event in streams][-1] == 3
+    # Ids are given per event of the log, of which a late reader gets neighbours as one.
+    assert running.kernel.log.last_id - events[0]["id"] < 1_000
+    assert events[-1]["kind"] == "done"
+
+
+def test_the_last_lines_of_a_burst_are_shown_while_the_script_goes_on(running):
+    running.serve()
+    running.start(
+        "import threading\ngo = threading.Event()\nif True:\n    print('a\\nb\\nc')\n    print('d')\n    go.wait()\n"
+    )
+    running.wait_for(lambda: running.text() == "a\nb\nc\nd\n")
+    running.namespace["go"].set()
+
+
 def test_outputs_come_in_the_order_of_ids(running, counter_source):
     running.run(counter_source + "import threading\ncounter\n")
     page = Page(running)
-    threads = [threading.Thread(target=lambda: [print("x", file=sys.stderr) for _ in range(50)]) for _ in range(4)]
+
+    def say():
+        for _ in range(50):
+            print("x", file=sys.stderr, flush=True)
+
+    threads = [threading.Thread(target=say) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -153,7 +153,7 @@ background = await begin()
         return [ref() for ref in refs if ref() is not None] == []
 
     wait_for(is_gone)
-    assert {one.name for one in set(threading.enumerate()) - threads} == {"rdit-kernel", "rdit-kernels"}
+    assert {one.name for one in set(threading.enumerate()) - threads} == {"rdit-kernel", "rdit-kernels", "rdit-gather"}
     assert some.find(B) is stays.kernel
     # One registry for the process, by ids that are unique in a kernel: two kernels' widgets may be one entry there.
     assert _instances.keys() <= kept
@@ -274,9 +274,10 @@ def refused_write(page):
     page.send_json({"type": "hello"})
     while (sync := page.receive_json())["type"] != "sync" or not sync["open"]:
         pass
+    seq = sync["ack"] + 1
     (opened,) = sync["open"]
     op = {"op": "set", "widget_id": opened["widget_id"], "inst": opened["inst"], "property": "_esm", "value": "x"}
-    page.send_json({"type": "batch", "seq": 1, "ops": [op]})
+    page.send_json({"type": "batch", "seq": seq, "ops": [op]})
     while not page.receive_json().get("rejects"):
         pass
 
@@ -309,10 +310,11 @@ def test_a_server_that_is_about_to_end_lets_all_pages_go_and_takes_no_other(tabs
         for kernel in (one, other):
             wait_for(lambda kernel=kernel: kernel.log.is_done)
         assert tabs.get("/healthz").json() == {"status": "ok"}
-        with hello_to(tabs, A) as page, hello_to(tabs, B) as second:
+        with hello_to(tabs, A) as page, hello_to(tabs, B) as second, connect(tabs, A) as simple:
+            assert tabs.kernels.count_open() == 3
             tabs.kernels.stop()
             assert (tabs.get("/healthz").status_code, tabs.get("/healthz").json()) == (503, {"status": "stopping"})
-            for told in (page, second):
+            for told in (page, second, simple):
                 with pytest.raises(WebSocketDisconnect) as closed:
                     read_on(told)
                 assert (closed.value.code, closed.value.reason) == (4000, "server_shutdown")

@@ -59,11 +59,13 @@ def test_who_floods_a_busy_kernel_is_read_no_further_and_the_others_go_on(live, 
         else:
             assert wire.upgrade(live, BEARER, V1)[0] == 101
             wire.send(frame(HELLO.encode()))
+            live.running.wait_for(lambda: len(live.manager.sessions) == 2)
+            session = next(one for one in live.manager.sessions if one.session_id != other.welcome["session"])
             target = {"widget_id": gated, "inst": other.opened[gated]["inst"]}
             op = {"op": "set", "property": "value", "value": 1} if kind == "batches" else {"op": "msg", "content": "x"}
             flood = b"".join(
-                frame(json.dumps({"type": "batch", "seq": seq, "ops": [{**target, **op}]}).encode())
-                for seq in range(1, 20_000)
+                frame(json.dumps({"type": "batch", "seq": session.ack + n, "ops": [{**target, **op}]}).encode())
+                for n in range(1, 20_000)
             )
         sent = send_until_nothing_more_is_taken(wire, flood)
         assert sent > 0

@@ -3,11 +3,13 @@ import json
 import logging
 import pathlib
 import re
+import sys
 
 import pytest
 
 from rdit_ref_server.counters import Counters
-from rdit_ref_server.server_log import FIELDS, LEVELS, logging_to, tell
+from rdit_ref_server.flow import LEFT_OUT, MAX_BURST
+from rdit_ref_server.server_log import FIELDS, LEVELS, logging_to, stderr_as_records, task_of, tell, thread_of
 
 TOKEN = "the-token.of~this_run"
 
@@ -90,6 +92,84 @@ def test_as_json_the_core_is_heard_too():
         assert said("text")(say) == ""
     finally:
         logging.getLogger("rdit").removeHandler(silence)
+
+
+def test_a_flood_of_errors_in_pages_is_a_few_lines_and_one_that_says_so():
+    def say():
+        for number in range(MAX_BURST + 50):
+            logging.getLogger("rdit").error("failed %d", number, extra={"event": "front_end_failed"})
+
+    entries = [json.loads(line) for line in said("json")(say).splitlines()]
+    events = [entry["event"] for entry in entries]
+    assert events[: MAX_BURST + 1] == ["front_end_failed"] * MAX_BURST + ["reports_left_out"]
+    assert len(events) < MAX_BURST + 50, "one a second may come through meanwhile"
+    assert entries[MAX_BURST]["message"] == LEFT_OUT
+
+
+@pytest.mark.threat(8)
+def test_what_is_written_to_stderr_is_a_record_whatever_is_written():
+    texts = [
+        "one line\n",
+        "in ",
+        "pieces\n",
+        "two\nlines\nand",
+        " a rest\n",
+        TOKEN + HOSTILE,
+        "x" * 20_000,
+        "\n",
+        "end",
+    ]
+
+    def say():
+        with stderr_as_records():
+            for text in texts:
+                assert sys.stderr.write(text) == len(text)
+            print("printed", 7, file=sys.stderr, flush=True)
+
+    before = sys.stderr
+    text = said("json", "error")(say)
+    assert sys.stderr is before
+    entries = [json.loads(line) for line in text.splitlines()]
+    assert {(entry["event"], entry["stream"], entry["logger"]) for entry in entries} == {
+        ("output", "stderr", "rdit.script")
+    }
+    messages = [entry["message"] for entry in entries]
+    assert messages[:4] == ["one line", "in pieces", "two\nlines", "and a rest"]
+    assert "".join(messages[4:]).replace("\n", "") == ("<token>" + HOSTILE + "x" * 20_000 + "endprinted 7").replace(
+        "\n", ""
+    )
+
+
+def test_what_is_still_held_of_stderr_is_a_record_in_the_end():
+    def say():
+        with stderr_as_records():
+            sys.stderr.write("no newline")
+
+    assert json.loads(said("json")(say))["message"] == "no newline"
+
+
+def test_a_log_that_cannot_be_written_does_not_log_that():
+    class Broken(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    with logging_to(Broken(), token=None, format="json", level="info"), stderr_as_records():
+        print("to nobody", file=sys.stderr)
+        tell(logging.INFO, "started", "to nobody")
+
+
+def test_what_is_logged_on_behalf_of_a_kernel_names_it():
+    def say():
+        tell(logging.INFO, "started", "started")
+        with thread_of(3):
+            logging.getLogger("rdit").error("failed")
+        with task_of(4):
+            tell(logging.INFO, "disconnected", "connection 1")
+            tell(logging.INFO, "connected", "connection 1", kernel=5)
+
+    entries = [json.loads(line) for line in said("json")(say).splitlines()]
+    assert [entry.get("kernel") for entry in entries] == [None, 3, 4, 5]
+    assert "rdit: INFO: kernel 4: connection 1" in said("text")(say)
 
 
 @pytest.mark.parametrize("level", LEVELS)

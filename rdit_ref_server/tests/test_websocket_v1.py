@@ -169,7 +169,7 @@ def test_an_error_in_a_widgets_module_reaches_the_terminal(site, running, capsys
         running.kernel.manager.on("front_end_failed", failed.append)
         page.socket.send_text(encode_frame(Report("3.0", "render", "x is undefined\x1b[31m", "at line 1")))
         running.wait_for(lambda: failed)
-    assert "rdit: widget 3.0 failed in its page (render): x is undefined [31m\n" in capsys.readouterr().err
+    assert "rdit: Counter 3.0 failed in its page (render): x is undefined [31m\n" in capsys.readouterr().err
 
 
 def test_a_message_handler_that_raises_is_shown_where_the_widget_is(site, running):

@@ -7,6 +7,7 @@ own; those in frames that must have no effect are marked so, and Python must nev
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from .agenda import MS, S
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _STAY_NS: Final = 2 * S
 
+Recipe = Frame | Callable[[int], Frame]
+"""A frame, or what makes it of the number before the session's first batch; 0 where there is no session."""
+
 
 class RawPeer:
     """A client that keeps no rules. It acknowledges what it is sent, so that it stays connected."""
@@ -28,7 +32,7 @@ class RawPeer:
     mode = "v1"
 
     def __init__(
-        self, world: World, frames: list[Frame], *, hello: dict[str, Any] | None, is_silent: bool = False
+        self, world: World, frames: Sequence[Recipe], *, hello: dict[str, Any] | None, is_silent: bool = False
     ) -> None:
         self.world = world
         self.name = world.next_name("x")
@@ -45,20 +49,20 @@ class RawPeer:
             if is_silent:
                 return
         if hello is None:
-            self._send_all()
+            self._send_all(0)
         world.agenda.after(_STAY_NS, self._go, None)
 
-    def _send_all(self) -> None:
+    def _send_all(self, before: int) -> None:
         frames, self.frames = self.frames, []
         for frame in frames:
-            self.transport.to_server.send(frame, None)
+            self.transport.to_server.send(frame(before) if callable(frame) else frame, None)
 
     def _arrive(self, frame: Frame, told: Any) -> None:
         view = told[0] if told is not None else None
         if type(view) is SyncView:
             self.transport.to_server.send(f'{{"type": "sync_ack", "frame": {view.frame}}}', SyncAckView(view.frame))
         if type(view) is WelcomeView:
-            self._send_all()
+            self._send_all(told[0].ack)
 
     def _go(self, _: None) -> None:
         self.transport.close_from_client()
@@ -83,20 +87,27 @@ def _batch(seq: Any, *ops: dict[str, Any]) -> str:
     return json.dumps({"type": "batch", "seq": seq, "ops": list(ops)})
 
 
+def _nth(n: int, *ops: dict[str, Any]) -> Recipe:
+    """A batch with the number that the session's `n`th has."""
+    return lambda before: _batch(before + n, *ops)
+
+
 def misnumber(world: World, step: Step) -> None:
     """`(widget_id,)`: a batch, the same number again, nonsense numbers, then a gap."""
     world.apply_fault("F36")
     widget_id = step.args[0]
-    frames: list[Frame] = [
-        _batch(1, _op(world, widget_id, is_forbidden=False)),
-        _batch(1, _op(world, widget_id, is_forbidden=True)),
+    frames: list[Recipe] = [
+        _nth(1, _op(world, widget_id, is_forbidden=False)),
+        _nth(1, _op(world, widget_id, is_forbidden=True)),
         _batch(-1, _op(world, widget_id, is_forbidden=True)),
         _batch(2**53, _op(world, widget_id, is_forbidden=True)),
         _batch("2", _op(world, widget_id, is_forbidden=True)),
-        _batch(0, _op(world, widget_id, is_forbidden=True)),
-        _batch(2, _op(world, widget_id, is_forbidden=True, inst=1 << 40), {"op": "set"}, {"op": "none"}),
-        _batch(5, _op(world, widget_id, is_forbidden=True)),
-        _batch(3, _op(world, widget_id, is_forbidden=True)),
+        _nth(2, _op(world, widget_id, is_forbidden=True, inst=1 << 40), {"op": "set"}, {"op": "none"}),
+        _nth(
+            0 if world.network.stream(f"gap {step.at_ms}").random() < 0.5 else 5,
+            _op(world, widget_id, is_forbidden=True),
+        ),
+        _nth(3, _op(world, widget_id, is_forbidden=True)),
     ]
     RawPeer(world, frames, hello={})
 
@@ -121,7 +132,7 @@ def forbidden_writes(world: World, step: Step) -> None:
         _op(world, step.args[0], is_forbidden=True, name=name)
         for name in ("tick", "private", "_esm", "world", "__class__", "nothing", "comm", "")
     ]
-    RawPeer(world, [_batch(1, *ops), '{"type":"hello"}', '{"type":"welcome"}'], hello={})
+    RawPeer(world, [_nth(1, *ops), '{"type":"hello"}', '{"type":"welcome"}'], hello={})
 
 
 def foreign_session(world: World, step: Step) -> None:
@@ -170,9 +181,12 @@ def at_limit(world: World, step: Step) -> None:
         return
     world.apply_fault("F38")
     op = _op(world, widget_id, is_forbidden=over > 0)
-    bare = json.dumps({"type": "batch", "seq": 1, "ops": [op], "pad": ""})
-    frame = json.dumps({"type": "batch", "seq": 1, "ops": [op], "pad": "p" * (limit + over - len(bare))})
-    RawPeer(world, [frame], hello={})
+
+    def padded(before: int) -> str:
+        batch = {"type": "batch", "seq": before + 1, "ops": [op], "pad": ""}
+        return json.dumps({**batch, "pad": "p" * (limit + over - len(json.dumps(batch)))})
+
+    RawPeer(world, [padded], hello={})
 
 
 def flood(world: World, step: Step) -> None:
@@ -187,18 +201,20 @@ def flip(world: World, step: Step) -> None:
     """`(widget_id, position, mask)`: a frame with a byte that is not as it was; from a peer of its own."""
     widget_id, position, mask = step.args
     world.apply_fault("F40")
-    binary = (
-        b"RDB1\x02\x00\x00\x00\x40\x00\x00\x00\x08\x00\x00\x00"
-        + b'{"type":"batch","seq":1,"ops":[]}'.ljust(64)
-        + bytes(8)
-    )
-    frames: list[Frame] = []
+    head, no_buffer = b"RDB1\x02\x00\x00\x00\x40\x00\x00\x00\x08\x00\x00\x00", bytes(8)
     op = _op(world, widget_id, is_forbidden=False)
     op["value"] += 10**9  # So that no flipped digit makes it a value that somebody else was given.
-    for whole in (_batch(1, op).encode(), binary, b'{"type":"hello"}'):
+
+    def flipped(whole: bytes) -> bytes:
         data = bytearray(whole)
         data[position % len(data)] ^= mask or 1
-        frames.append(bytes(data))
+        return bytes(data)
+
+    frames: list[Recipe] = [
+        lambda before: flipped(_batch(before + 1, op).encode()),
+        lambda before: flipped(head + _batch(before + 1).encode().ljust(64) + no_buffer),
+        flipped(b'{"type":"hello"}'),
+    ]
     RawPeer(world, frames, hello={})
 
 
@@ -215,9 +231,11 @@ def noise(world: World, step: Step) -> None:
 
 
 def stranger(world: World, step: Step) -> None:
-    """`(count,)`: pages come and vanish, so that sessions pile up."""
-    for _ in range(step.args[0]):
-        RawPeer(world, [], hello={})
+    """`(count,)`: pages come and vanish, so that sessions pile up. They play what was recorded of a tab's session."""
+    session = world.tabs[step.who % len(world.tabs)].session
+    recorded = [frame for frame, _ in session.batches.values()] if session is not None else []
+    for at in range(step.args[0]):
+        RawPeer(world, recorded[at:], hello={})
     if world.limits.max_sessions < 1000:
         world.apply_fault("F14")
 

@@ -322,6 +322,32 @@ class NotSwallowed(Checker):
         return bool(mailbox.values) and tab.port is port and port.is_open and tab.model(model.widget_id) is model
 
 
+class LinkedAlike(Checker):
+    """I25."""
+
+    code = "I25"
+    sentence = (
+        "Two linked traits are shown alike by every page that has applied a `sync`, unless its user is setting one."
+    )
+
+    def on_read(self, tab: Tab, view: Any, expected: Any) -> None:
+        """Each `sync` that is whole."""
+        world = self.world
+        if world.linked is None or not tab.is_live:
+            return
+        shown: list[Any] = []
+        for widget in world.linked:
+            widget_id = widget.widget_id
+            if world.widgets.get(widget_id) is not widget:
+                return  # It was closed, and its link with it.
+            model, inst = tab.model(widget_id), world.inst_of(widget)
+            if model is None or inst is None or tab.inst.get(widget_id) != inst or tab.is_busy(widget_id, "linked"):
+                return
+            shown.append(model.get("linked"))
+        world.mark("linked traits shown")
+        self.require(shown[0] == shown[1], "{} shows linked traits as {} and {}", tab.name, *shown)
+
+
 ENDS = (
     Converged,
     NothingIsStuck,
@@ -339,6 +365,7 @@ ENDS = (
     CompareAndSet,
     NoWedge,
     NotSwallowed,
+    LinkedAlike,
 )
 
 CHECKERS: tuple[type[Checker], ...] = tuple(sorted((*WIRE, *ENDS), key=lambda one: int(one.code[1:])))

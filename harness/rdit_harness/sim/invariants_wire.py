@@ -135,6 +135,7 @@ class Present(Checker):
         is_past = sync.rev < world.host.manager.store.revisions.last
         if is_past:
             world.mark("past moment")
+        is_past = is_past or world.is_midway
         for widget_id, inst, name, value, rev in sync.changes:
             widget = world.widgets.get(widget_id)
             if widget is not None and world.inst_of(widget) == inst:

@@ -76,6 +76,8 @@ def _bug(name: str, sentence: str, expected: str, *edits: tuple[str, str, str]) 
 
 
 _SERVER = "server:ServerConnection."
+_DEBT = "server_debt:ServerDebt."
+_SYNC = "server_sync:ServerSync."
 
 _ALL = (
     _bug(
@@ -100,7 +102,7 @@ _ALL = (
         "no_dedupe",
         "A batch that comes again is applied again.",
         "I4 I5 I14",
-        (f"{_SERVER}_take_batch", "if batch.seq <= session.received_seq:", "if False:"),
+        (f"{_SERVER}_take_batch", "if session.seq_before_first < batch.seq <= session.received_seq:", "if False:"),
         (
             f"{_SERVER}_take_batch",
             "if batch.seq != session.received_seq + 1:",
@@ -108,10 +110,20 @@ _ALL = (
         ),
     ),
     _bug(
+        "same_numbers",
+        "The batches of every session have the same numbers: what was recorded of one counts on another.",
+        "I4 I5 I14",
+        (
+            "session:seq_before_first",
+            'return int.from_bytes(blake2b(session_id.encode(), digest_size=_SEQ_BYTES).digest(), "big")',
+            "return 0",
+        ),
+    ),
+    _bug(
         "no_compare_and_set",
         "`if_rev` is not looked at.",
         "I22 I4",
-        ("writes:_Run._has_changed", "return self._core.rev(hosted, op.property) != op.if_rev", "return False"),
+        ("writes:_Run._has_changed", "return rev != op.if_rev", "return False"),
     ),
     _bug(
         "blind_resend",
@@ -143,13 +155,13 @@ _ALL = (
         "names_what_it_took",
         "A page is told that Python holds the large value that it sent, whatever Python holds.",
         "I6 I8 I1",
-        (f"{_SERVER}_cut_changes", " and own.value == slot.value", ""),
+        (f"{_SYNC}_cut_changes", " and own.value == slot.value", ""),
     ),
     _bug(
         "sends_on_change_only",
         "A batch that changed nothing is never acknowledged.",
         "I2",
-        (f"{_SERVER}_is_due", "or self._ack_due\n        or self._sent_ack != session.ack", ""),
+        (f"{_SYNC}is_due", "or self.is_ack_due\n        or self._sent_ack != session.ack", ""),
     ),
     _bug(
         "seq_before_send",
@@ -236,7 +248,7 @@ _ALL = (
         "rejects_not_sent",
         "A refused edit is acknowledged and nobody says that it was refused.",
         "I3",
-        (f"{_SERVER}_cut_last", "rejects.append(reject)", "pass"),
+        (f"{_SYNC}_cut_last", "rejects.append(reject)", "pass"),
     ),
     _bug(
         "no_tombstones",
@@ -248,16 +260,16 @@ _ALL = (
         "no_credit",
         "The server sends without being acknowledged.",
         "I10",
-        (f"{_SERVER}_has_credit", "return not self._unacked or (", "return True or ("),
+        (f"{_SYNC}has_credit", "return not self.unacked or (", "return True or ("),
     ),
     _bug(
         "credit_leak",
         "An acknowledgement gives back all credit but one frame's.",
         "I2",
         (
-            f"{_SERVER}_take_sync_ack",
-            "self._unacked[0].frame <= frame",
-            "self._unacked[0].frame < frame",
+            f"{_SYNC}take_ack",
+            "self.unacked[0].frame <= frame",
+            "self.unacked[0].frame < frame",
         ),
     ),
     _bug(
@@ -277,7 +289,7 @@ _ALL = (
         "loss_not_announced",
         "Messages that had to go are gone without a word.",
         "I12",
-        (f"{_SERVER}_cut_last", "lost_n = session.lost_n if session.lost_n > self._sent_n else 0", "lost_n = 0"),
+        (f"{_SYNC}_cut_last", "lost_n = session.lost_n if session.lost_n > self._sent_n else 0", "lost_n = 0"),
     ),
     _bug(
         "gap_not_reported",
@@ -289,7 +301,7 @@ _ALL = (
         "snapshot_without_live",
         "A snapshot does not say what there is no more.",
         "I1 I2 I9",
-        (f"{_SERVER}_owe_snapshot", "self._live_due = True", "pass"),
+        (f"{_DEBT}owe_snapshot", "self.is_live_due = True", "pass"),
     ),
     _bug(
         "parts_shown_at_once",
@@ -307,7 +319,7 @@ _ALL = (
         "unsubscribed_still_sent",
         "A page that asks for fewer widgets still gets all.",
         "I11",
-        (f"{_SERVER}_resubscribe", "self.forget(widget_id)", "pass"),
+        (f"{_DEBT}resubscribe", "self.forget(widget_id)", "pass"),
     ),
     _bug(
         "no_write_policy",
@@ -386,16 +398,26 @@ _ALL = (
         ("outbox:Outbox.change", "if causes:", "if False:"),
     ),
     _bug(
+        "links_told_apart",
+        "A page is told of a trait before what is linked to it.",
+        "I25",
+        (
+            "store:Store._commit_grouped",
+            "for name in linked:",
+            "self._store_values({hosted: self._encoded(hosted, state)})\n        for name in linked:",
+        ),
+    ),
+    _bug(
         "moment_is_now",
         "A page that was told of a moment that is past comes back as if it knew what is present.",
         "I1 I8 I9",
-        (f"{_SERVER}_cut", "rev = moment.rev if moment is not None else", "rev ="),
+        (f"{_SYNC}cut", "rev = moment.rev if moment is not None else", "rev ="),
     ),
     _bug(
         "moment_acknowledges",
         "A moment that is past acknowledges what was done after it.",
         "I9",
-        (f"{_SERVER}_cut", "self._sent_ack,", "session.ack,"),
+        (f"{_SYNC}cut", "self._sent_ack,", "session.ack,"),
     ),
 )
 

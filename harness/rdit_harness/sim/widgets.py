@@ -142,6 +142,7 @@ class Panel(traitlets.HasTraits):
         self.observe(self._meet_flaky, "flaky")
         self.observe(self._meet_chain, "chain")
         self.observe(self._meet_spawn, "spawn")
+        self.observe(self._meet_linked, "linked")
 
     @traitlets.validate("clamped")
     def _clamp(self, proposal: Any) -> int:
@@ -179,6 +180,10 @@ class Panel(traitlets.HasTraits):
         if change["new"] > 1000:
             self.chain = 1000
         self.echoed = self.chain + 1
+
+    def _meet_linked(self, change: Any) -> None:
+        if self.world is not None:
+            self.world.send()  # A change is on its way along a link, and sockets have tasks of their own.
 
     def _meet_spawn(self, change: Any) -> None:
         if self.world is not None:

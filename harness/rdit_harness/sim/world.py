@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import traitlets
 
+from rdit_core import link_traits
 from rdit_core.encoding import encode
 from rdit_core.errors import LimitReached, UnserializableValue
 from rdit_core.limits import Limits
@@ -71,6 +72,8 @@ class World:
         self.server_skew_ns = 0
         self.is_python = True
         """Whether what runs now is Python's own doing, not a page's."""
+        self.is_midway = False
+        """Whether what is sent now is sent while Python is at work: not all that traits hold is told of yet."""
         self.noise = 0
         self.is_counting = False
         self.has_poison = any("poison" in step.args for step in case.steps)
@@ -93,12 +96,15 @@ class World:
         self._names: Counter[str] = Counter()
         self._epochs = 0
         self._links: list[Any] = []
+        self.linked: tuple[Panel, Panel] | None = None
+        """The two whose `linked` follow each other, as long as both are there."""
+        self.tabs: list[Tab] = []
         self.hooks = Hooks([checker(self) for checker in CHECKERS])
         self.widgets: dict[str, Panel] = {}
         self.real: Any = None
         self.host = self.new_host()
         self.open_all({})
-        self.tabs: list[Tab] = [
+        self.tabs = [
             (BaseTab if one.mode == "base" else Tab)(self, index, one) for index, one in enumerate(self.setup.tabs)
         ]
         if len({one.mode for one in self.setup.tabs}) > 1:
@@ -150,6 +156,14 @@ class World:
             for port in ports:
                 if port.is_awake:
                     port.drain()
+
+    def send(self) -> None:
+        """Have every connection send what it has, in the midst of whatever Python does."""
+        self.is_midway = True
+        for tab in self.tabs:
+            if tab.port is not None:
+                tab.port.send()
+        self.is_midway = False
 
     def _take(self, step: Step) -> None:
         self.steps += 1
@@ -231,6 +245,7 @@ class World:
         for link in self._links:
             link.unlink()
         self._links.clear()
+        self.linked = None
         for widget in self.widgets.values():
             widget.world = None
         self.widgets.clear()
@@ -240,7 +255,8 @@ class World:
         first_two = [self.widgets[one] for one in self.setup.widgets[:2]]
         if self.setup.linked and len(first_two) == 2:
             first_two[1].link_limit = 50
-            self._links.append(traitlets.link((first_two[0], "linked"), (first_two[1], "linked")))
+            self._links.append(link_traits((first_two[0], "linked"), (first_two[1], "linked")))
+            self.linked = first_two[0], first_two[1]
             self._links.append(traitlets.dlink((first_two[0], "echoed"), (first_two[1], "chain"), lambda one: one % 7))
         if self.setup.real:
             self._open_real()
@@ -297,7 +313,7 @@ class World:
         return True
 
     def _tell_base_tabs(self) -> None:
-        for tab in getattr(self, "tabs", ()):
+        for tab in self.tabs:
             if isinstance(tab, BaseTab):
                 tab.widgets_changed()
 
@@ -421,6 +437,7 @@ class World:
             if view.epoch != self.host.epoch:
                 self.violate("I13", f"{port.name} was told epoch {view.epoch}")
             session = SessionLog(view.epoch, view.session, view.secret, port.owner.name)
+            session.last_seq = session.ack_cut = session.ack_read = session.tried_seq = view.ack
             session.is_hostile = not isinstance(port.owner, Tab)
             self.sessions[key] = session
         elif not view.resumed:

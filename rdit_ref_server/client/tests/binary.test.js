@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { serialize } from "@jupyterlab/services/lib/kernel/serialize.js";
+
 import { MAX_DEPTH, bytesOf, decodeBase64, deepEqual, encodeBase64, fromWire, isPlainObject, toWire } from "../binary.js";
+import { encodeValue } from "../frames.js";
 
 const wire = (/** @type {unknown} */ value) => JSON.stringify(toWire(value));
 
@@ -11,6 +14,13 @@ const buffer = (...bytes) => new Uint8Array(bytes).buffer;
 test("plain values go through as JSON has them", () => {
   const value = { a: [1, "two", true, null, { b: -0.5 }], "": {} };
   assert.equal(wire(value), JSON.stringify(value));
+});
+
+test("-0 leaves a page as 0, as it does in Jupyter", () => {
+  const inJupyter = serialize(/** @type {any} */ ({ content: { data: [-0, { n: -0 }] }, buffers: [], channel: "shell" }));
+  assert.match(String(inJupyter), /\[0,\{"n":0\}\]/);
+  assert.equal(encodeValue([-0, { n: -0 }]).text, '[0,{"n":0}]');
+  assert.equal(wire([-0, { n: -0 }]), '[0,{"n":0}]');
 });
 
 test("numbers that are not finite become null", () => {

@@ -3,7 +3,7 @@ import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { connectionOver } from "../connection.js";
-import { renderWidget } from "../host.js";
+import { renderWidget } from "../render.js";
 import { acquireCss } from "../styles.js";
 import { captureConsole, fakeNetwork, settle } from "./fakes.js";
 import { LOG, makeWorld, probe } from "./world.js";
@@ -371,6 +371,26 @@ describe("failures", () => {
       assert.equal(bad.el.childNodes.length, 0);
     });
   }
+
+  test("a failure names the widget by class and id, in the panel's heading and its accessible name", async () => {
+    const esm = "export default { render() { throw new Error('boom') } }";
+    /** @type {[any, any, string][]} */
+    const cases = [
+      [{ _anywidget_id: "my.package.Counter" }, {}, "Counter 3.0"],
+      [{ _anywidget_id: "Counter" }, { class_name: "Other" }, "Counter 3.1"],
+      [{}, { class_name: "Plain" }, "Plain 3.2"],
+      [{ _anywidget_id: 7 }, { class_name: "" }, "Widget 3.3"],
+      [{ _anywidget_id: `m.${"x".repeat(1000)}` }, {}, `${"x".repeat(100)} 3.4`],
+    ];
+    for (const [number, [model, more, name]] of cases.entries()) {
+      const widgetData = { widget_id: `3.${number}`, esm, model, ...more };
+      const { el, view } = await world.show(esm, { widgetData });
+      const panel = el.querySelector(".rdit-error");
+      assert.equal(panel?.getAttribute("aria-label"), `${name} failed (render)`);
+      assert.equal(panel?.querySelector(".rdit-error-title")?.textContent, `${name} failed (render)`);
+      assert.equal(view.failure?.name, name);
+    }
+  });
 
   test("without onerror a failure goes to the console", async (t) => {
     const lines = captureConsole(t);

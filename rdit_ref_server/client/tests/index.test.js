@@ -13,7 +13,7 @@ test("the surface is exactly what the README names", () => {
 
 test("the package gives the surface by its name, and each module by its file's", async () => {
   assert.equal((await import("rdit-client")).connect, client.connect);
-  const { renderWidget } = await import("rdit-client/host.js");
+  const { renderWidget } = await import("rdit-client/render.js");
   assert.equal(renderWidget, client.renderWidget);
 });
 
@@ -66,7 +66,7 @@ test("the profile of the connection, or the one given with a websocket, decides 
     render({ model }) { model.on('change:n', (...values) => globalThis.passed.push(values.length)) },
   }`;
   const { importModule } = fakeImports();
-  const show = (/** @type {Partial<import("../host.js").RenderOptions>} */ options) =>
+  const show = (/** @type {Partial<import("../render.js").RenderOptions>} */ options) =>
     client.renderWidget({
       widgetData: { widget_id: "w1", esm, model: { n: 0 } },
       el: document.createElement("div"),

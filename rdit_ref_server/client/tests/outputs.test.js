@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
-import { MAX_OUTPUTS, MAX_STREAM_CHARS, createOutputs, createTerminalText, mimeElement, stripAnsi } from "../outputs.js";
+import { mimeElement } from "../mime.js";
+import { MAX_OUTPUTS, createOutputs } from "../outputs.js";
+import { MAX_STREAM_CHARS, createTerminalText, stripAnsi } from "../terminal.js";
 import { fakePage } from "./fakes.js";
 
 /** @type {Document} */

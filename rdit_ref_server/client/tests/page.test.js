@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
 import { BUSY_AFTER_MS, DONE_GRACE_MS, STREAM_RETRY_MS, startPage } from "../page.js";
-import { MAX_NOTICES } from "../results.js";
+import { ANNOUNCED_EVERY_MS, SHOWN_AFTER_MS, durationText } from "../progress.js";
+import { MAX_NOTICES, SAID_MS } from "../results.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
 
 const HTML = readFileSync(new URL("../index.html", import.meta.url), "utf-8");
@@ -86,6 +87,7 @@ function makeWorld(mark = "") {
     EventSource: FakeEventSource,
     fetch,
     importModule: imports.importModule,
+    now: clock.now,
   });
   const html = document.documentElement;
   /** @param {string} id */
@@ -757,6 +759,123 @@ describe("failure", () => {
   });
 });
 
+describe("a run that takes long", () => {
+  /** @param {number} id @param {number} statement @param {object} [fields] */
+  const begin = (id, statement, fields) =>
+    world.stream.say("statement", id, { statement, source: "x", lineno: 1, total: 4, ...fields });
+  const shown = () => (world.byId("rdit-progress").hidden ? null : world.byId("rdit-progress").textContent);
+  const busy = () => [...world.document.querySelectorAll("[data-busy]")].map((el) => el.getAttribute("data-statement"));
+
+  test("shows which statement of how many runs, and for how long", () => {
+    world.start();
+    begin(1, 1);
+    begin(2, 2);
+    assert.deepEqual([shown(), busy()], [null, []]);
+    world.clock.advance(SHOWN_AFTER_MS);
+    assert.deepEqual([shown(), busy()], ["Statement 2 of 4 · 0:00", ["2"]]);
+    const bar = world.byId("rdit-progress-bar");
+    assert.deepEqual(
+      ["role", "aria-valuemin", "aria-valuenow", "aria-valuemax"].map((name) => bar.getAttribute(name)),
+      ["progressbar", "0", "1", "4"],
+    );
+    assert.equal(world.document.querySelector("[data-busy]")?.getAttribute("aria-current"), "step");
+    world.clock.advance(64_700);
+    assert.equal(shown(), "Statement 2 of 4 · 1:05");
+    begin(3, 3);
+    assert.deepEqual([shown(), busy()], ["Statement 3 of 4 · 1:05", []]);
+    world.clock.advance(SHOWN_AFTER_MS);
+    assert.deepEqual(busy(), ["3"]);
+    world.finish(4);
+    assert.deepEqual([shown(), busy(), bar.hidden], [null, [], true]);
+    assert.equal(world.document.querySelector("[aria-current]"), null);
+  });
+
+  test("of which a page hears late is known from the server", () => {
+    world.start();
+    begin(1, 1, { elapsed_s: 3700.2 });
+    begin(2, 2, { elapsed_s: 3700.2 });
+    assert.equal(shown(), "Statement 2 of 4 · 1:01:40");
+  });
+
+  test("of a number of statements that nobody knows shows how far it is all the same", () => {
+    world.start();
+    begin(1, 1, { total: undefined });
+    world.clock.advance(SHOWN_AFTER_MS);
+    assert.equal(shown(), "Statement 1 · 0:00");
+    assert.equal(world.byId("rdit-progress-bar").hasAttribute("data-unknown"), true);
+    assert.equal(world.byId("rdit-progress-bar").hasAttribute("aria-valuenow"), false);
+  });
+
+  test("is announced now and then, and what changes each second is no live region", () => {
+    const said = world.byId("rdit-announce");
+    world.start();
+    begin(1, 1);
+    world.clock.advance(ANNOUNCED_EVERY_MS - 1);
+    assert.equal(said.textContent, "");
+    world.clock.advance(1_001);
+    assert.equal(said.textContent, "Still running: statement 1 of 4, 1 minute");
+    world.clock.advance(ANNOUNCED_EVERY_MS);
+    assert.equal(said.textContent, "Still running: statement 1 of 4, 2 minutes");
+    assert.equal(world.byId("rdit-progress").closest("[aria-live], [role=status]"), null);
+    assert.equal(world.byId("rdit-progress").getAttribute("role"), "timer");
+  });
+
+  test("says nothing while the page does not hear of it, nor after a reset", () => {
+    world.start();
+    begin(1, 1);
+    world.clock.advance(5_000);
+    world.network.last.drop();
+    assert.deepEqual([shown(), busy()], [null, []]);
+    world.clock.advance(BACKOFF_BASE_MS);
+    world.start();
+    assert.deepEqual([shown()?.slice(0, 16), busy()], ["Statement 1 of 4", ["1"]]);
+    world.stream.say("reset", 9);
+    assert.deepEqual([shown(), busy()], [null, []]);
+  });
+
+  test("durations read as clocks do", () => {
+    assert.deepEqual([0, 5_999, 65_000, 3_600_000].map(durationText), ["0:00", "0:05", "1:05", "1:00:00"]);
+  });
+});
+
+describe("a page that may see only", () => {
+  /** A widget is shown, and the server refuses what it sends. @param {object} refused */
+  async function refuse(refused) {
+    world.page.connection.close();
+    world.dom.window.close();
+    world = makeWorld("data-rdit-read-only");
+    world.start();
+    world.stream.say("widget", 1, widget("ok"));
+    world.finish(2);
+    await settle();
+    world.network.last.say({ type: "error", code: "read_only", message: "no", widget_id: "1.1", ...refused });
+  }
+
+  test("has no button that does nothing, and says what it is", async () => {
+    await refuse({ property: "n" });
+    assert.deepEqual([world.byId("rdit-restart").hidden, world.byId("rdit-interrupt").hidden], [true, true]);
+    assert.equal(world.byId("rdit-read-only").textContent, "Read-only");
+    assert.match(CSS, /\[data-rdit-read-only\] \.rdit-badge/);
+  });
+
+  test("says at the widget that an edit is not kept, for a while, and in no notice", async () => {
+    await refuse({ property: "n" });
+    const said = () => [...world.document.querySelectorAll(".rdit-widget-output > .rdit-said")].map((el) => el.textContent);
+    assert.deepEqual(said(), ["Read-only page: this change was not kept"]);
+    assert.equal(world.byId("rdit-announce").textContent, "Read-only page: this change was not kept");
+    world.network.last.say({ type: "error", code: "read_only", message: "no", widget_id: "1.1" });
+    assert.deepEqual(said(), ["Read-only page: Python was not told of this"]);
+    assert.deepEqual(world.notices(), []);
+    world.clock.advance(SAID_MS);
+    assert.deepEqual(said(), []);
+  });
+
+  test("says it in a notice where the widget is not to be seen", async () => {
+    await refuse({ property: "n", widget_id: "7.0" });
+    assert.deepEqual(world.notices(), ["Read-only page: this change was not kept"]);
+  });
+});
+
 describe("the files", () => {
   test("the page has landmarks, a heading, no inline script, and only relative addresses", () => {
     const { document } = fakePage(HTML);
@@ -770,6 +889,7 @@ describe("the files", () => {
     const forOthers = [
       "index.js",
       "react.js",
+      "render.js",
       "static.js",
       "static_boot.js",
       "static_page.js",

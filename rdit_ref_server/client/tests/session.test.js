@@ -483,6 +483,32 @@ describe("a connection that is lost", () => {
     assert.deepEqual([model.signal.aborted, world.codes, world.session.isIdle], [true, ["dropped"], true]);
   });
 
+  test("a session's numbers follow the one in its welcome, and all that waits gets those of the next session", () => {
+    for (const epoch of ["e1", "e2"]) {
+      const world = makeWorld();
+      world.session.start(0);
+      world.open();
+      world.say({ ...WELCOME, ack: 70 });
+      world.sync({ ack: 70, open: [widget("w", { n: 0, m: 0 })], live: [["w", 40]] });
+      world.set("w", "n", 1);
+      assert.deepEqual(world.frames().map(({ seq }) => seq), [71]);
+      world.lose();
+      world.open();
+      world.say({ ...WELCOME, resumed: true, ack: 70 });
+      world.sync({ ack: 70 });
+      assert.deepEqual(world.frames().map(({ seq }) => seq), [71]);
+      world.lose();
+      world.set("w", "m", 2);
+      world.open();
+      world.say({ ...WELCOME, epoch, session: "s2", ack: 20 });
+      world.sync({ ack: 20, open: [widget("w", { n: 0, m: 0 })], live: [["w", 40]] });
+      const [batch, ...others] = world.frames();
+      assert.deepEqual([batch.seq, edits(batch), others], [21, [["w", "n", 1], ["w", "m", 2]], []]);
+      world.ack(21, [["w", "n", 1]]);
+      assert.ok(world.session.isIdle);
+    }
+  });
+
   test("credentials count only once the first sync was applied", () => {
     const world = makeWorld();
     world.session.start(0);
@@ -716,6 +742,47 @@ describe("widgets", () => {
     assert.equal(model.get("n"), 8);
     assert.deepEqual(edits(world.frames()[0]), [["w", "m", 8]]);
     assert.equal(world.faults[0].code, "listener_failed");
+  });
+});
+
+describe("a slot that is written only as it was seen", () => {
+  const guarded = (/** @type {number} */ inst) =>
+    widget("w", { n: 0, m: 0 }, { inst, if_unchanged: ["n"], props: { n: [0, inst], m: [0, inst] } });
+
+  test("names what the page shows of it, however much is confirmed since it was edited [threat 28]", () => {
+    const world = makeWorld();
+    world.live([guarded(40)]);
+    world.set("w", "n", 1);
+    world.set("w", "m", 1);
+    const sent = () => world.frames().flatMap(({ ops }) => ops.map((/** @type {any} */ op) => [op.value, op.if_rev]));
+    assert.deepEqual(sent(), [[1, 40], [1, undefined]]);
+    world.ack(0, [["w", "n", 9]]);
+    world.set("w", "n", 2);
+    world.ack(1);
+    assert.deepEqual(sent(), [[2, 40]]);
+    const heard = world.heard("w", "n");
+    world.ack(2, [], { rejects: [{ seq: 2, op: 0, code: "conflict", message: "m" }] });
+    assert.deepEqual([heard, world.model("w").get("n"), world.codes], [[9], 9, ["conflict"]]);
+    world.set("w", "n", 10);
+    assert.deepEqual(sent(), [[10, 41]]);
+  });
+
+  test("keeps the values of a page that slept from overwriting newer ones, in this server and the next [threat 28]", () => {
+    for (const [welcome, inst, expected] of /** @type {const} */ ([
+      [{ resumed: true }, 40, 40],
+      [{ session: "s2" }, 40, 40],
+      [{ session: "s2", epoch: "e2" }, 7, 0],
+    ])) {
+      const world = makeWorld();
+      world.live([guarded(40)]);
+      world.lose();
+      world.set("w", "n", 1);
+      world.open();
+      world.say({ ...WELCOME, ...welcome });
+      world.sync({ open: [guarded(inst)], live: [["w", inst]] });
+      const [batch] = world.frames();
+      assert.deepEqual([batch.ops[0].value, batch.ops[0].if_rev], [1, expected]);
+    }
   });
 });
 

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { CHILD_WAIT_MS, connect, connectionOver } from "../connection.js";
-import { renderWidget } from "../host.js";
+import { renderWidget } from "../render.js";
 import { WidgetModel } from "../model.js";
 import { createWidgetRenderer } from "../widget_renderer.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
@@ -391,7 +391,7 @@ for (const [version, packages] of VERSIONS) {
       const bad = dataOf("export default { render() { throw new Error('boom') } }");
       await render(widget({ widgetData: bad, websocket }));
       await until(() => lines.error.length > 0);
-      assert.match(lines.error[0], /widget w1 failed \(render\).*boom/);
+      assert.match(lines.error[0], /Widget w1 failed \(render\).*boom/);
       const onError = () => {
         throw new Error("mine");
       };

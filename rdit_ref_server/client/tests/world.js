@@ -1,10 +1,10 @@
 /** A page that shows widgets, for the tests of what a widget's code sees of its host. */
 
 import { connect } from "../connection.js";
-import { renderWidget } from "../host.js";
+import { renderWidget } from "../render.js";
 import { fakeClock, fakeImports, fakeNetwork, fakePage } from "./fakes.js";
 
-/** @typedef {import("../host.js").RenderOptions} RenderOptions */
+/** @typedef {import("../render.js").RenderOptions} RenderOptions */
 /** @typedef {import("../host.js").WidgetFailure} WidgetFailure */
 
 /** Widget modules of the tests report here. @type {any} */

@@ -44,6 +44,12 @@ export type Restarted = {
  * @property {number} waiting edits whose widget may still come back
  * @property {number} lost custom messages
  */
+/**
+ * The `if_rev` of an edit that was made before this server was: no slot has revision 0, so it is a conflict.
+ *
+ * @param {Slot} slot
+ */
+export declare const neverSeen: ({ entry, property }: Slot) => 0 | null;
 /** The session is gone and the server is the same. @param {Edits} edits @param {FaultOf} faultOf */
 export declare function convertForExpiry(edits: Edits, faultOf: FaultOf): void;
 /**

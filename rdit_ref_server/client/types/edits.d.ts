@@ -76,8 +76,8 @@ export declare function createEdits({ limits, room, faultOf, shown }: EditsHost)
     resend(): void;
     /** The transport is gone. */
     ended(): void;
-    /** A session of the server's begins: it counts from 1. */
-    restartCount(): void;
+    /** A session of the server's begins, with its own numbers: the next batch follows this one. @param {number} ack */
+    countFrom(ack: number): void;
     /** @param {number} of @param {number} index @returns {Op | undefined} */
     sentOp: (of: number, index: number) => Op | undefined;
     /** The batches under way, by number. */

@@ -35,6 +35,10 @@ export type WidgetData = {
      * text, or an http(s) URL
      */
     css?: string | null;
+    /**
+     * of the Python object
+     */
+    class_name?: string;
 };
 /** @typedef {import("./model.js").Fault} Fault */
 /** @typedef {import("./model.js").Model} Model */
@@ -49,6 +53,7 @@ export type WidgetData = {
  * @property {string} [esm] the text of its module, or an http(s) URL
  * @property {string} [esm_url] where its module is served, relative to the connection's `baseUrl`
  * @property {string | null} [css] text, or an http(s) URL
+ * @property {string} [class_name] of the Python object
  */
 /** Edits of one property that may be unanswered at a time; the next one waits and merges. */
 export declare const MAX_UNANSWERED_PER_SLOT = 2;

@@ -18,6 +18,10 @@ export type Model = import("./model.js").Model;
 export type ScopedModel = import("./model.js").ScopedModel;
 export type WidgetFailure = {
     widgetId: string;
+    /**
+     * what it is called where people read of it: `Counter 3.0`
+     */
+    name: string;
     stage: Stage;
     message: string;
     error: unknown;
@@ -45,16 +49,9 @@ export type RenderOptions = {
     el: HTMLElement;
     connection?: Connection;
     /**
-     * instead of a connection: a WebSocket, also one that is still connecting
-     */
-    websocket?: any;
-    /**
      * ends the view
      */
     signal?: AbortSignal;
-    /**
-     * used when `websocket` is wrapped
-     */
     profile?: import("./model.js").Profile;
     /**
      * default: `console.error`
@@ -115,4 +112,4 @@ export type HostContext = {
  */
 export declare function renderWidget(options: RenderOptions): Promise<View>;
 /** @param {Document} document @param {WidgetFailure} failure */
-export declare function errorPanel(document: Document, { widgetId, stage, message, error }: WidgetFailure): HTMLElement;
+export declare function errorPanel(document: Document, { name, stage, message, error }: WidgetFailure): HTMLElement;

@@ -5,7 +5,7 @@ export type Connection = import("./connection.js").Connection;
 export type ConnectOptions = import("./connection.js").ConnectOptions;
 export type StateChange = import("./connection.js").StateChange;
 export type WidgetData = import("./connection.js").WidgetData;
-export type RenderOptions = import("./host.js").RenderOptions;
+export type RenderOptions = import("./render.js").RenderOptions;
 export type View = import("./host.js").View;
 export type WidgetFailure = import("./host.js").WidgetFailure;
 export type CommandError = import("./invoke.js").CommandError;
@@ -19,7 +19,7 @@ export type ScopedModel = import("./model.js").ScopedModel;
 /** @typedef {import("./connection.js").ConnectOptions} ConnectOptions */
 /** @typedef {import("./connection.js").StateChange} StateChange */
 /** @typedef {import("./connection.js").WidgetData} WidgetData */
-/** @typedef {import("./host.js").RenderOptions} RenderOptions */
+/** @typedef {import("./render.js").RenderOptions} RenderOptions */
 /** @typedef {import("./host.js").View} View */
 /** @typedef {import("./host.js").WidgetFailure} WidgetFailure */
 /** @typedef {import("./invoke.js").CommandError} CommandError */
@@ -30,10 +30,10 @@ export type ScopedModel = import("./model.js").ScopedModel;
 /** @typedef {import("./model.js").Profile} Profile */
 /** @typedef {import("./model.js").ScopedModel} ScopedModel */
 export { connect, connectionOver } from "./connection.js";
-export { renderWidget } from "./host.js";
 export { loadModule } from "./loader.js";
 export { createModel, WidgetModel } from "./model.js";
 export { createOutputs } from "./outputs.js";
 export { createEmitter } from "./emitter.js";
 export { deepEqual, fromWire, toWire } from "./binary.js";
+export { renderWidget } from "./render.js";
 export { acquireCss } from "./styles.js";

@@ -18,6 +18,12 @@ export declare function violationNotice({ blockedURI, effectiveDirective }: {
     blockedURI: string;
     effectiveDirective: string;
 }, advice?: string): string | null;
+/**
+ * What is said at a widget of a page that may see only.
+ *
+ * @param {Fault} fault
+ */
+export declare function readOnlyNotice({ property }: Fault): string;
 export declare const GOING_AWAY_NOTICE = "The server is going away. This page connects again when it is back.";
 /**
  * @param {import("./aftermath.js").Restarted} restarted

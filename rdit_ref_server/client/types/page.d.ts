@@ -19,6 +19,7 @@ export type PageOptions = {
     EventSource?: any;
     fetch?: any;
     importModule?: (url: string) => Promise<any>;
+    now?: () => number;
 };
 /**
  * @typedef {object} PageOptions
@@ -27,6 +28,7 @@ export type PageOptions = {
  * @property {any} [EventSource]
  * @property {any} [fetch]
  * @property {(url: string) => Promise<any>} [importModule]
+ * @property {() => number} [now]
  */
 /**
  * Brings the page to life; its elements are those of `index.html`.

@@ -4,6 +4,8 @@
  */
 /** More notices than this push the oldest out. */
 export declare const MAX_NOTICES = 5;
+/** What is said at a widget is seen for so long. */
+export declare const SAID_MS = 6000;
 export type PageError = {
     stage: string;
     message: string;
@@ -43,6 +45,14 @@ export declare function createResults({ window, connection, onsettled, importMod
     }): void;
     /** Ends all views, and forgets what was shown. */
     clear(): void;
+    /**
+     * Says something at a widget, for a while. Nothing moves for it, and it takes no click.
+     *
+     * @param {string} widgetId
+     * @param {string} text
+     * @returns {boolean} whether the widget is to be seen
+     */
+    sayAt(widgetId: string, text: string): boolean;
     /** @param {string} text @param {string} [topic] replaces the notice on the same topic, and outlives a reset */
     notify(text: string, topic?: string): void;
 };

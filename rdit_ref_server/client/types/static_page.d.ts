@@ -24,6 +24,7 @@ export declare function startStaticPage({ window, importModule }?: {
             kind: string;
         }): void;
         clear(): void;
+        sayAt(widgetId: string, text: string): boolean;
         notify(text: string, topic?: string): void;
     };
 };

@@ -8,7 +8,7 @@
  */
 export type Connection = import("./connection.js").Connection;
 export type WidgetData = import("./connection.js").WidgetData;
-export type RenderOptions = import("./host.js").RenderOptions;
+export type RenderOptions = import("./render.js").RenderOptions;
 export type WidgetFailure = import("./host.js").WidgetFailure;
 export type ReactLike = Pick<typeof import("react"), "createElement" | "forwardRef" | "useEffect" | "useRef">;
 export type OwnProps = {

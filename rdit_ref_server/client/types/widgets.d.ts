@@ -20,6 +20,10 @@ export type Slot = {
         rev: number;
     } | null;
     /**
+     * what the page shows, or showed when it was edited, if that is looked at
+     */
+    seenRev: number;
+    /**
      * ops that wait or are unacknowledged
      */
     pending: number;
@@ -41,6 +45,10 @@ export type Entry = {
     isStale: boolean;
     isClosed: boolean;
     writable: ReadonlySet<string>;
+    /**
+     * properties that are written only as this page saw them
+     */
+    ifUnchanged: ReadonlySet<string>;
     slots: Map<string, Slot>;
     model: Model | null;
     widgetData: WidgetData;
@@ -82,6 +90,7 @@ export type Widgets = ReturnType<typeof createWidgets>;
  * @property {Entry} entry
  * @property {string} property
  * @property {{ value: any, rev: number } | null} confirmed what Python has, as far as we know; never handed out
+ * @property {number} seenRev what the page shows, or showed when it was edited, if that is looked at
  * @property {number} pending ops that wait or are unacknowledged
  * @property {Op | null} queued the last one that waits
  */
@@ -95,6 +104,7 @@ export type Widgets = ReturnType<typeof createWidgets>;
  * @property {boolean} isStale from before the server was started anew: it has not come back yet
  * @property {boolean} isClosed
  * @property {ReadonlySet<string>} writable
+ * @property {ReadonlySet<string>} ifUnchanged properties that are written only as this page saw them
  * @property {Map<string, Slot>} slots
  * @property {Model | null} model
  * @property {WidgetData} widgetData
