@@ -13,6 +13,7 @@ import pytest
 import traitlets
 
 from e2e import browsers
+from rdit_core import create
 from rdit_core.data import encode_data
 from rdit_core.data_summary import summarize_data
 from rdit_core.descriptions import (
@@ -24,6 +25,7 @@ from rdit_core.descriptions import (
     write_module,
 )
 from rdit_harness.llm import Answer, OpenAIGenerator, PageVerifier, ScriptedEndpoint
+from rdit_harness.llm.browser_thread import EXECUTABLE_VARIABLE
 
 pytestmark = pytest.mark.alike
 
@@ -78,12 +80,18 @@ def maker(**traits: Any) -> Callable[[GeneratedModule], anywidget.AnyWidget]:
 make_widget = maker(clicks=0, selected=[1, 2])
 
 
-@pytest.fixture(scope="module")
-def verifier() -> Iterator[PageVerifier]:
+@pytest.fixture(scope="module", autouse=True)
+def the_browser_of_this_run() -> Iterator[None]:
     found = browsers.find("chromium")
     assert found is not None
-    launch = {} if found.source == "playwright" else {"executable_path": str(found.path)}
-    with PageVerifier(hang_s=HANG_S, launch=launch) as verifier:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(EXECUTABLE_VARIABLE, str(found.path))
+        yield
+
+
+@pytest.fixture(scope="module")
+def verifier(the_browser_of_this_run: None) -> Iterator[PageVerifier]:
+    with PageVerifier(hang_s=HANG_S) as verifier:
         yield verifier
 
 
@@ -132,6 +140,11 @@ BAD: dict[str, tuple[Answer | str, str, str]] = {
         "Import nothing",
     ),
     "a WebSocket": (but("  show();\n", '  show(); new WebSocket("wss://example.com/");\n'), "network_request", "self"),
+    "a peer": (
+        but("  show();\n", "  show();\n  try { new RTCPeerConnection(); } catch {}\n"),
+        "network_request",
+        "Import nothing",
+    ),
     "a throw at the top": (fenced(f"null.x;\n{GOOD}"), "import_failed", "Mend what throws"),
     "a throw in render": (but("  show();\n", "  nothing.like.this();\n"), "render_failed", "Mend what throws"),
     "nothing to see": (but("el.append(button);", ""), "renders_nothing", "Append elements to el"),
@@ -480,3 +493,40 @@ def test_the_run_in_the_docs_prints_what_the_docs_say(capsys: pytest.CaptureFixt
 def test_every_code_of_a_problem_is_in_the_docs() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert not [code for _, code, _ in BAD.values() if f"`{code}`" not in text]
+
+
+def test_widgets_that_are_created_from_words_are_verified_and_follow_each_other(verifier: PageVerifier) -> None:
+    scatter_module = """function render({ model, el }) {
+      const canvas = document.createElement("canvas");
+      const { columns } = readData(model.get("data"));
+      columns.x.forEach((x, row) => canvas.getContext("2d").fillRect(x * 10, columns.y[row] * 10, 4, 4));
+      canvas.onpointerup = () => { model.set("selected", [0, 1]); model.save_changes(); };
+      el.append(canvas);
+    }
+    export default { render };
+"""
+    count_module = """function render({ model, el }) {
+      const update = () => { el.textContent = `selected: ${(model.get("selected") ?? []).length}`; };
+      update();
+      model.on("change:selected", update);
+    }
+    export default { render };
+"""
+    table = {"x": [1.0, 2.0], "y": [3.0, 4.0]}
+    with ScriptedEndpoint(fenced(scatter_module), fenced(count_module)) as endpoint:
+        generator = OpenAIGenerator("scripted", base_url=endpoint.url, retries=0)
+        scatter = create(
+            "a scatter plot with a brush",
+            data=table,
+            exports={"selected": "list of the indices of the brushed rows"},
+            generator=generator,
+            verifier=verifier,
+        )
+        count = create(
+            "how many are selected", imports={"selected": scatter.selected}, generator=generator, verifier=verifier
+        )
+    assert "columns" in endpoint.requests[0]["messages"][1]["content"]
+    scatter.selected = [1]
+    assert count.selected == [1]
+    scatter.close()
+    count.close()

@@ -1,15 +1,13 @@
 """The script that `rdit serve` runs for the benchmark of linked widgets: two pairs, made as a user makes them."""
 
-import sys
+import runpy
 from pathlib import Path
 
 import rdit_core as vw
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "cross_widget"))
-
-from heights import Heights
-
 MODULE = Path(__file__).parent / "linked.js"
+# The trait of the example that paints landscapes.
+Heights = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "cross_widget" / "heights.py"))["Heights"]
 
 plot = vw.create(MODULE, exports={"selected": "rows inside of the brush"})
 histogram = vw.create(MODULE, imports={"selected": plot.selected})

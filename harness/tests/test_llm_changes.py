@@ -31,6 +31,7 @@ def changed(value, *, trait=None, description=""):
         (b"\x01\x02", b"\x02\x01"),
         (b"\x01\x01", b"\x00\x00"),
         ([None], []),
+        ({"a": None}, {}),
     ],
 )
 def test_the_other_value_has_the_shape_of_the_present_one(before, after):

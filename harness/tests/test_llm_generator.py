@@ -150,6 +150,15 @@ class Nothing:
         return [] if "good" in module.esm else [Problem("not_good", "It does not say good.", "Say good.")]
 
 
+def test_silence_is_told_alike_whoever_notices_it_first(monkeypatch):
+    # Comments are no silence to the client, and a long patience of ours leaves it to the client.
+    with pytest.raises(NoAnswer, match="stalled"):
+        ask(Answer(GOOD[:50], ending="pings"), chunk_timeout_s=0.3)
+    monkeypatch.setattr(OpenAIGenerator, "_patience_s", lambda self, said: 30.0)
+    with pytest.raises(NoAnswer, match="stalled"):
+        ask(Answer(GOOD[:50], ending="stall"), chunk_timeout_s=0.3)
+
+
 def test_nobody_at_the_address_is_said_with_the_address():
     endpoint = ScriptedEndpoint()
     endpoint.close()

@@ -73,6 +73,11 @@ def test_what_was_refused_stands_behind_with_its_problems():
     assert "- bad: It is bad. Mend it." in told["content"]
 
 
+def test_what_was_added_to_a_module_is_not_told_as_the_models_own():
+    request = WidgetRequest("a clock", previous=Attempt(f"{MODULE}\n{DATA_READER}", ()))
+    assert messages(request, data_reader=DATA_READER)[2]["content"] == f"```js\n{MODULE}\n```"
+
+
 def test_an_answer_without_a_module_is_repeated_as_it_came():
     request = WidgetRequest("a clock", previous=Attempt("I would rather not", ()))
     assert messages(request, data_reader="")[2]["content"] == "I would rather not"

@@ -22,12 +22,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BrowserName = Literal["chromium", "firefox", "webkit"]
 
+EXECUTABLE_VARIABLE: Final = "RDIT_BROWSER"
+"""Names the browser's executable, where it is neither Playwright's own nor the system's."""
+
 _CLOSING_S: Final = 5.0
 _SYSTEM_BROWSERS: Final = {
     "chromium": ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
     "firefox": ("firefox-esr", "firefox"),
     "webkit": (),
 }
+
+
+# What a page cannot be kept from by answering its requests: looking names up, and peers over UDP.
+_WITHOUT_NETWORK: Final = (
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+)
 
 
 class NoBrowser(Exception):
@@ -112,13 +122,16 @@ class BrowserThread:
     async def _start(self, playwright: Playwright) -> Browser:
         kind = getattr(playwright, self._name)
         options = dict(self._launch)
-        if "executable_path" not in options and not _is_there(kind.executable_path):
-            found = next(filter(None, map(shutil.which, _SYSTEM_BROWSERS[self._name])), None)
+        given = os.environ.get(EXECUTABLE_VARIABLE)
+        if "executable_path" not in options and (given or not _is_there(kind.executable_path)):
+            found = given or next(filter(None, map(shutil.which, _SYSTEM_BROWSERS[self._name])), None)
             if found is None:
                 raise NoBrowser(f"There is no {self._name} to try modules in: playwright install {self._name}")
             options["executable_path"] = found
             if self._name == "firefox":
                 options["channel"] = "moz-firefox"  # WebDriver BiDi, which is what a Firefox as it is released speaks
+        if self._name == "chromium":
+            options["args"] = [*_WITHOUT_NETWORK, *options.get("args", ())]
         # A sandbox wherever there can be one: what runs here was written by a model and read by nobody.
         boxes: list[dict[str, Any]] = [{}]
         if self._name == "chromium" and hasattr(os, "geteuid") and os.geteuid() != 0:

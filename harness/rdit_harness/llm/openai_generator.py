@@ -156,13 +156,7 @@ class OpenAIGenerator:
                         )
                     )
                 if arrival is None:
-                    raise NoAnswer(
-                        Problem(
-                            "stalled",
-                            f"The endpoint said nothing for {self.chunk_timeout_s:g} s.",
-                            "Try again later; where the model thinks for longer, raise chunk_timeout_s.",
-                        )
-                    )
+                    raise NoAnswer(self._stalled())
                 if isinstance(arrival, _End):
                     if arrival.error is not None:
                         raise NoAnswer(self._problem(arrival.error)) from arrival.error
@@ -232,6 +226,9 @@ class OpenAIGenerator:
             return Problem(
                 "server_error", f"The endpoint failed (HTTP {error.status_code}): {said}", "Try again later."
             )
+        # The client's own patience is as long as ours. In the middle of a stream its error is not wrapped.
+        if isinstance(error, openai.APITimeoutError) or type(error).__name__.endswith("Timeout"):
+            return self._stalled()
         if isinstance(error, openai.APIConnectionError):
             where = self.base_url or "the endpoint"
             return Problem(
@@ -244,6 +241,13 @@ class OpenAIGenerator:
                 "Check what it knows of: model, temperature, max_tokens, count_tokens=False, options.",
             )
         return Problem("connection_lost", f"The answer broke off: {type(error).__name__}: {said}", "Try again later.")
+
+    def _stalled(self) -> Problem:
+        return Problem(
+            "stalled",
+            f"The endpoint said nothing for {self.chunk_timeout_s:g} s.",
+            "Try again later; where the model thinks for longer, raise chunk_timeout_s.",
+        )
 
     def _without_key(self, text: str) -> str:
         for key in (self._api_key, os.environ.get("OPENAI_API_KEY")):

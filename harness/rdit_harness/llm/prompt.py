@@ -17,9 +17,9 @@ PROMPT_VERSION: Final = "1"
 """In the key of every cache: goes up when the words below change so that another module may come of them."""
 
 SYSTEM: Final = """\
-You write front-end modules for interactive widgets. A widget is a Python object with traits;
-your module shows it in a web page and talks to it through `model`. Answer with one complete JavaScript module in one
-```js code block, and nothing else.
+You write front-end modules for interactive widgets. A widget is a Python object with traits; your module shows it in a
+web page and talks to it through `model`. Answer with one complete JavaScript module in one ```js code block, and
+nothing else.
 
 The contract:
 - One ES module whose default export is an object with `render`, and with `initialize` where something has to happen
@@ -81,9 +81,8 @@ Set no other traits than those that are named as exports, or as imports that the
 """
 
 _DATA: Final = """\
-The table is in the trait `data`; it may be null, and Python may replace it (listen to
-"change:data"). These functions read it. They are added to your module as they stand here: call them, and do not
-repeat them.
+The table is in the trait `data`; it may be null, and Python may replace it (listen to "change:data"). These functions
+read it. They are added to your module as they stand here: call them, and do not repeat them.
 
 ```js
 {reader}
@@ -131,13 +130,15 @@ def messages(request: WidgetRequest, *, data_reader: str) -> list[dict[str, str]
         {"role": "user", "content": user_prompt(request, data_reader=data_reader)},
     ]
     if request.previous is not None:
-        conversation += _refused(request.previous)
+        conversation += _refused(request.previous, data_reader)
     return conversation
 
 
-def _refused(attempt: Attempt) -> list[dict[str, str]]:
+def _refused(attempt: Attempt, data_reader: str) -> list[dict[str, str]]:
     problems = "\n".join(f"- {problem}" for problem in attempt.problems)
-    said = attempt.esm.strip() or "(no module)"
+    # As the model wrote it: without what was added.
+    own = attempt.esm.replace(data_reader, "") if data_reader else attempt.esm
+    said = own.strip() or "(no module)"
     if "export" in said and "```" not in said:  # a module as it was tried, not an answer as it came
         said = f"```js\n{said}\n```"
     return [

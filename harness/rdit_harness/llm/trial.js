@@ -45,6 +45,13 @@ for (const level of ["error", "warn"]) {
     original(...parts);
   };
 }
+// The one way to the network that is no request, and that no policy forbids.
+window.RTCPeerConnection = class {
+  constructor() {
+    fault("network", "RTCPeerConnection");
+    throw new DOMException("There is no network here", "NotSupportedError");
+  }
+};
 
 // What a view may leave behind: listeners on what outlives it, intervals, animation frames.
 

@@ -377,7 +377,7 @@ class _Verdict:
             self.add("refused_value", f"Python refuses what the module sets: {message}.")
         elif kind == "console_error":
             self.add("console_error", f"The module writes an error to the console{when}: {message}.")
-        elif kind == "csp_violation" and "://" in message:
+        elif kind == "network" or (kind == "csp_violation" and "://" in message):
             self.add("network_request", f"The module asks the network{when}: {message}.", SELF_CONTAINED_HINT)
         else:
             said = {"page_error": "An error", "unhandled_rejection": "A promise fails and nobody hears of it"}
