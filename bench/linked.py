@@ -81,7 +81,7 @@ def run(*, rounds: int, scale: float, progress: Progress) -> Results:
             "bare": lambda count: bare.evaluate(f"bench.trips({count}, {text})") / 1000,
         }
         progress.subject("linked: brush to histogram")
-        brushes = race(turns, rounds=rounds, count=max(5, int(50 * scale)), progress=progress, subject="brushes")
+        brushes = race(turns, rounds=rounds, count=max(20, int(50 * scale)), progress=progress, subject="brushes")
         bare.close()
         progress.subject("linked: painter to viewer")
         maps = max(MAPS_PER_S, int(MAPS * scale))
