@@ -1,31 +1,32 @@
-// Both ends of both pairs. The two models of a pair find each other in `ends`: the first one shown is the source.
+// Both ends of both pairs, and a widget by itself whose Python answers. The two models of a pair find each other in `ends`:
+// the first one shown is the source.
 const ends = (globalThis.ends ??= {});
 const ROWS = 200;
 /** Numbers that float32 holds exactly. */
 const STEP = 1 / 2 ** 20;
 
-/** Brushes: a mouse event at the source, until the other's listener runs. Returns milliseconds for all of them. */
-function brushes({ el, source, target }) {
+/** Brushes: a mouse event at the source, until the target's listener runs. Returns milliseconds for all of them. */
+function brushes({ el, source, target, set, shown }) {
   // Another tab may have been here.
-  let brushed = source.get("selected")?.[0] ?? 0;
+  let brushed = source.get(set)?.[0] ?? 0;
   el.addEventListener("mousemove", () => {
     brushed += 1;
-    source.set("selected", Array.from({ length: ROWS }, (_, row) => row * 7 + brushed));
+    source.set(set, Array.from({ length: ROWS }, (_, row) => row * 7 + brushed));
     source.save_changes();
   });
   return async (count) => {
     const beginMs = performance.now();
     for (let n = 0; n < count; n += 1) {
-      const shown = new Promise((resolve) => {
+      const followed = new Promise((resolve) => {
         const look = () => {
-          if (target.get("selected")?.[0] !== brushed) return;
-          target.off("change:selected", look);
+          if (target.get(shown)?.[0] !== brushed) return;
+          target.off(`change:${shown}`, look);
           resolve();
         };
-        target.on("change:selected", look);
+        target.on(`change:${shown}`, look);
       });
       el.dispatchEvent(new MouseEvent("mousemove"));
-      await shown;
+      await followed;
     }
     return performance.now() - beginMs;
   };
@@ -62,13 +63,17 @@ function paints({ source, target }) {
 export default {
   render({ model, el }) {
     el.textContent = "bench";
-    const name = model.get("heightmap") ? "heightmap" : "selected";
-    if (!ends[name]) {
-      ends[name] = { el, source: model };
-      return;
+    if (model.get("answered") !== undefined) ends.asked = { el, source: model, target: model };
+    else {
+      const name = model.get("heightmap") ? "heightmap" : "selected";
+      if (ends[name]) ends[name].target = model;
+      else ends[name] = { el, source: model };
     }
-    ends[name].target = model;
-    if (Object.keys(ends).length < 2 || !Object.values(ends).every(({ target }) => target)) return;
-    globalThis.bench = { brushes: brushes(ends.selected), paints: paints(ends.heightmap) };
+    if (Object.values(ends).filter(({ target }) => target).length < 3) return;
+    globalThis.bench = {
+      brushes: brushes({ ...ends.selected, set: "selected", shown: "selected" }),
+      answers: brushes({ ...ends.asked, set: "asked", shown: "answered" }),
+      paints: paints(ends.heightmap),
+    };
   },
 };

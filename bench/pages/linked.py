@@ -1,4 +1,6 @@
-"""The script that `rdit serve` runs for the benchmark of linked widgets: two pairs, made as a user makes them."""
+"""The script that `rdit serve` runs for the benchmark of linked widgets: two pairs, made as a user makes them, and
+what somebody without links would write.
+"""
 
 import runpy
 from pathlib import Path
@@ -11,6 +13,9 @@ Heights = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "cross_wid
 
 plot = vw.create(MODULE, exports={"selected": "rows inside of the brush"})
 histogram = vw.create(MODULE, imports={"selected": plot.selected})
+
+alone = vw.create(MODULE, exports={"asked": "rows", "answered": "the same rows"})
+alone.observe(lambda change: setattr(alone, "answered", change["new"]), "asked")
 
 painter = vw.create(MODULE, exports={"heightmap": (Heights(), "64 × 64 heights from 0 to 1")})
 landscape = vw.create(MODULE, imports={"heightmap": painter.heightmap})
