@@ -358,6 +358,8 @@ class Store:
             slot, encoded = hosted.slots.get(property), self._encoded(hosted, {property: value})
             if slot is not None and encoded.get(property, slot.value) == slot.value:
                 return False
+            self.commit(hosted, {property: value})
+            return present_group() is None
         return self.commit(hosted, {property: value})
 
     def _unreadable(self, hosted: HostedWidget, name: str, error: Exception) -> None:

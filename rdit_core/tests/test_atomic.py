@@ -264,6 +264,53 @@ def test_a_serializer_that_fails_keeps_nothing_else_back(manager):
     assert told
 
 
+def test_a_serializer_that_fails_at_the_end_only_keeps_nothing_else_back(manager):
+    is_end = False
+
+    def fail_at_end(value, widget):
+        if is_end:
+            raise RuntimeError
+        return value
+
+    class Failing(Counter):
+        bad = traitlets.Int(0).tag(sync=True, to_json=fail_at_end)
+
+    manager.register("w", widget := Failing())
+    told = []
+    manager.on("unserializable_value", told.append)
+    peer = Peer(manager)
+    with atomic():
+        widget.bad = widget.value = 1
+        is_end = True
+    assert changes(peer.syncs()) == [("value", 1)]
+    assert [event.property for event in told] == ["bad"]
+
+
+def test_what_a_widget_says_of_no_trait_of_its_own_waits_as_it_is(manager):
+    [a] = several(manager, 1, Any_)
+    peer = Peer(manager)
+    with atomic():
+        a.comm.send({"method": "update", "state": {"extra": 5}})
+        assert not peer.syncs()
+    assert changes(peer.syncs()) == [("extra", 5)]
+
+
+def test_a_trait_that_is_never_twice_the_same_holds_no_thread_for_ever(manager):
+    numbers = itertools.count()
+
+    class Restless(Counter):
+        restless = traitlets.Int(0).tag(sync=True, to_json=lambda value, widget: next(numbers))
+
+    manager.register("w", widget := Restless())
+    peer = Peer(manager)
+    thread = threading.Thread(target=setattr, args=(widget, "value", 1))
+    thread.start()
+    thread.join()
+    with atomic():
+        widget.restless = 1
+    assert dict(changes(peer.syncs()))["value"] == 1
+
+
 def test_what_pages_wrote_is_applied_by_itself(manager):
     [a] = several(manager, 1)
     page = Page(manager)
