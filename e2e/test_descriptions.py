@@ -253,8 +253,33 @@ BAD: dict[str, tuple[Answer | str, str, str]] = {
 }
 
 
+IN_EVERY_RUN = {
+    "no code",
+    "endless",
+    "a stall",
+    "the wrong key",
+    "a syntax error",
+    "no default export",
+    "an import from the network",
+    "a request",
+    "a throw in render",
+    "an export that is not declared",
+    "an import that nobody listens to",
+    "an export that is never set",
+    "an error on the console",
+    "an endless loop",
+}
+"""The others tell the same of further ways to be wrong, and take two minutes."""
+
+
 @pytest.mark.threat(37)
-@pytest.mark.parametrize(("answer", "code", "hint"), BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize(
+    ("answer", "code", "hint"),
+    [
+        pytest.param(*bad, id=name, marks=() if name in IN_EVERY_RUN else pytest.mark.thorough)
+        for name, bad in BAD.items()
+    ],
+)
 def test_a_bad_answer_is_never_accepted_and_says_what_to_do(
     verifier: PageVerifier, answer: Answer | str, code: str, hint: str
 ) -> None:
@@ -319,7 +344,13 @@ GOOD_ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("answer", GOOD_ANSWERS.values(), ids=GOOD_ANSWERS.keys())
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(answer, id=name, marks=pytest.mark.thorough if number else ())
+        for number, (name, answer) in enumerate(GOOD_ANSWERS.items())
+    ],
+)
 def test_a_good_answer_is_accepted(verifier: PageVerifier, answer: str) -> None:
     with ScriptedEndpoint(answer) as endpoint:
         generator = OpenAIGenerator("scripted", base_url=endpoint.url, retries=0)
@@ -406,6 +437,7 @@ CONTROLS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("code", CONTROLS.values(), ids=CONTROLS.keys())
 def test_a_hand_finds_out_how_an_export_is_changed(verifier: PageVerifier, code: str) -> None:
     esm = f"""export default {{ render({{ model, el }}) {{
