@@ -147,9 +147,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     default = os.environ.get("RDIT_REPEATS", "1")
     group.addoption("--repeats", type=int, default=int(default), help="how often each story about faults runs")
     group.addoption("--record", action="store_true", help="keep a recording of a story that fails")
-    group.addoption(
-        "--every-story", action="store_true", help="also those that Chromium tells for all engines, and thorough ones"
-    )
+    group.addoption("--every-story", action="store_true", help="also those that are `alike` or `thorough`")
     group.addoption(
         "--cycles",
         type=int,
