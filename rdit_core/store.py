@@ -33,9 +33,10 @@ from .events import ChangesSwallowed, HostEvent, ValueRounded, ValueSkipped, Wid
 from .hosted import HostedWidget
 from .layouts import Layouts
 from .limits import VALUE_DEPTH, Limits
-from .links import EARS, carry, is_end
+from .link_ends import EARS, is_end
 from .messages import MAX_COUNT
 from .outbox import Description
+from .propagation import carry
 from .references import is_bare, mentions_widgets
 from .server import ServerConnection
 from .session import Session, Sessions

@@ -12,7 +12,9 @@ import pytest
 import traitlets
 
 from rdit_core import Link, Links, LinkWarning, WidgetManager, atomic, link_traits, links
-from rdit_core.links import EARS, TraitletsLink, agree
+from rdit_core.agreement import agree
+from rdit_core.link_ends import EARS, Ear
+from rdit_core.links import TraitletsLink
 
 from .kinds import DescribedTraits
 from .pair import Clamped, Counter, Page
@@ -77,7 +79,7 @@ def observers_of_links(*objects):
         for by_type in obj._trait_notifiers.values()
         for callbacks in by_type.values()
         for callback in callbacks
-        if getattr(callback, "__module__", "") == "rdit_core.links"
+        if isinstance(getattr(callback, "__self__", None), Ear) or getattr(callback, "__module__", "") == Ear.__module__
     ]
 
 
