@@ -28,8 +28,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal, NamedTuple
 
-import traitlets
-
 from .agreement import agree
 from .atomic import Group, apart, grouped
 from .events import LinkUnsettled
@@ -39,6 +37,10 @@ from .link_updates import note_all
 
 _MAX_SETS: Final = 100
 """How often one trait is set in one drain. Conversions that round settle after two or three."""
+_MAX_INTERRUPTIONS: Final = 1000
+"""How often a drain starts counting anew because another thread had changed what it carried. Two threads that never
+settle would interrupt each other for ever.
+"""
 
 Reason = Literal["never_settles", "divergent", "pages_answer"]
 
@@ -47,7 +49,7 @@ class LinkWarning(UserWarning):
     """Links that do not come to rest, or whose ends do not agree."""
 
 
-def _raw(obj: traitlets.HasTraits, name: str) -> Any:
+def _raw(obj: Any, name: str) -> Any:
     """The trait's own object, without running anything."""
     return obj._trait_values.get(name, MISSING)
 
@@ -87,6 +89,10 @@ class _Drain:
         self._steps: deque[Step] = deque()
         self._waiting: set[tuple[int, int]] = set()
         self._sets: Counter[Key] = Counter()
+        self._left: dict[Ear, Any] = {}
+        """What each end held when this thread was last told of it."""
+        self._interruptions = 0
+        """How often another thread had changed that."""
         self._read: dict[CarriedLink, tuple[int, Any]] = {}
         """What was carried last along each link, and from which end."""
         self._starts: dict[CarriedLink, int] = {}
@@ -97,20 +103,25 @@ class _Drain:
         self._is_first = False
         self._noticed = 0
         """How often its observers were told."""
+        self._made: Any = MISSING
+        """What it made of the value, as they were told first. What it holds may be another thread's by then."""
         self._ears: dict[Ear, None] = {}
         """All that took part."""
         self._exhausted: dict[Ear, None] = {}
         self._divergent: list[tuple[Ear, Ear]] = []
 
-    def noticed(self, ear: Ear) -> None:
+    def noticed(self, ear: Ear, value: Any) -> None:
         """An end's observers are told that it changed."""
         if ear is self._target:
             self._noticed += 1
+            if self._noticed == 1:
+                self._made = value
         self.changed(ear)
 
     def changed(self, ear: Ear) -> None:
         """An end changed: all its links are to be carried, but for the one by which the change comes."""
         self._ears[ear] = None
+        self._left[ear] = _raw(ear.obj(), ear.name)
         via = self._via if ear is self._target and self._noticed < 2 else None
         for link in list(ear.links.values()):
             if link is not via:
@@ -146,12 +157,12 @@ class _Drain:
 
     def run_steps(self) -> None:
         """Carry what is to be carried so far; also while a step is under way."""
-        outer, self._target, self._via = (self._target, self._via, self._noticed), None, None
+        outer, self._target, self._via = (self._target, self._via, self._noticed, self._made), None, None
         while self._steps:
             step = self._steps.popleft()
             self._waiting.discard((step.link.serial, step.start))
             self._carry(step)
-        self._target, self._via, self._noticed = outer
+        self._target, self._via, self._noticed, self._made = outer
 
     def _carry(self, step: Step) -> None:
         link = step.link
@@ -164,6 +175,8 @@ class _Drain:
         before = read(target, other.name)
         try:
             raw, value = _raw(obj, ear.name), getattr(obj, ear.name)
+            if self._left.setdefault(ear, raw) is not raw:
+                self._interrupted(ear)
             self._starts.setdefault(link, step.start)
             self._read[link] = (step.start, raw if raw is not MISSING else _raw(obj, ear.name))
             transform = link.transforms[step.start]
@@ -178,12 +191,12 @@ class _Drain:
             self._exhausted[other] = None
             return
         failed: BaseException | None = None
-        self._target, self._via, self._noticed = other, link, 0
+        self._target, self._via, self._noticed, self._made = other, link, 0, MISSING
         try:
             setattr(target, other.name, wanted)
         except BaseException as error:
             failed = error
-        after, noticed = read(target, other.name), self._noticed
+        after, noticed, made = read(target, other.name), self._noticed, self._made
         self._target = self._via = None
         if failed is not None:
             self._keep(failed)
@@ -198,8 +211,18 @@ class _Drain:
         if not link.is_one_way and not agree(after, wanted):
             if noticed > 1:
                 self.add(Step(link, 1 - step.start))  # An observer has set it again: a change as any other.
+            elif agree(made, wanted):
+                self._interrupted(other)
+                self.add(Step(link, 1 - step.start))
             else:
                 self._take_back(step, ear, other)
+
+    def _interrupted(self, ear: Ear) -> None:
+        """Another thread is at it: what went round so far says nothing of whether the links settle."""
+        self._left[ear] = _raw(ear.obj(), ear.name)
+        if self._interruptions < _MAX_INTERRUPTIONS:
+            self._interruptions += 1
+            self._sets.clear()
 
     def _take_back(self, step: Step, ear: Ear, other: Ear) -> None:
         if step.is_return:
@@ -250,7 +273,7 @@ class CarryingEar(Ear):
         """The trait changed: carry it, if the store has not."""
         drain = _here.drain
         if drain is not None:
-            drain.noticed(self)
+            drain.noticed(self, change["new"])
             return
         obj, carried, self.carried = self.obj(), self.carried, None
         now = read(obj, self.name)
