@@ -205,6 +205,25 @@ def test_a_target_that_holds_its_notifications_takes_the_value(manager):
     assert (b.value, page.shown(widget_id="b")) == (3, 3)
 
 
+def test_a_target_that_goes_back_at_the_end_of_its_hold_follows_the_next_change():
+    class Picky(traitlets.HasTraits):
+        value = traitlets.Int(0)
+
+        @traitlets.validate("value")
+        def _validate(self, proposal):
+            if proposal.value > 9:
+                raise traitlets.TraitError
+            return proposal.value
+
+    a, b = Thing(), Picky()
+    chain([a, b])
+    with pytest.raises(traitlets.TraitError), b.hold_trait_notifications():
+        a.value = 10
+    assert (a.value, b.value) == (10, 0)
+    b.value = 1
+    assert a.value == 1
+
+
 def test_an_observer_that_sets_another_linked_trait_is_carried_too():
     a, b, c, d = (Thing() for _ in range(4))
     chain([a, b])
