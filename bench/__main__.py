@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from bench import browser, cold_start, core_path, growth, plot, simulator
+from bench import browser, cold_start, core_path, growth, linked, plot, simulator
 from bench.chrome import BrowserError
 from bench.measure import Progress
 from bench.report import Claim, Findings, Table, as_text, update_page
@@ -43,6 +43,7 @@ parts:
   c  the simulator: events per second
   d  growth: widgets, tabs, size of state and value
   e  the cold start: from the command to the first widget in Chromium, against a bare host
+  f  linked widgets: from one to the other through Python, against a bare echo
 """
 
 
@@ -71,6 +72,7 @@ PARTS: Final = {
     "c": _Part("The simulator", simulator.run, simulator.tables, simulator.claims, None, lambda runs: min(runs, 3)),
     "d": _Part("How cost grows", growth.run, growth.tables, growth.claims, ("bench-growth.svg", plot.slopes)),
     "e": _Part("The cold start", cold_start.run, cold_start.tables, cold_start.claims),
+    "f": _Part("Linked widgets", linked.run, linked.tables, linked.claims),
 }
 
 
@@ -166,7 +168,7 @@ def _about(rounds: int, letter: str) -> str:
         f"Python {platform.python_version()}",
         f"{os.cpu_count()} cores ({_processor()}) under a load of {os.getloadavg()[0]:.1f}",
         *(f"{name} {version(name)}" for name in ("rdit", "anywidget", "ipywidgets", "traitlets")),
-        *([f"websockets {version('websockets')}"] if letter == "b" else []),
+        *([f"websockets {version('websockets')}"] if letter in "bf" else []),
     ]
     return ", ".join(facts)
 

@@ -45,7 +45,7 @@ class Subject:
 
 Results = Mapping[str, Subject]
 
-_LISTENER: Final = """
+LISTENER: Final = """
 globalThis.wire = { sent: [], received: [] };
 const { send } = WebSocket.prototype;
 WebSocket.prototype.send = function (data) { wire.sent.push(data); return send.call(this, data); };
@@ -70,10 +70,10 @@ def run(*, rounds: int, scale: float, progress: Progress) -> Results:
     """
     with ExitStack() as stack:
         chrome = stack.enter_context(launch())
-        served = stack.enter_context(_serving(PAGES / "subject.py"))
-        bare_url = stack.enter_context(_bare_server())
+        served = stack.enter_context(serving(PAGES / "subject.py"))
+        bare_url = stack.enter_context(bare_server())
         asked, pushed = _texts(chrome, served.url)
-        rdit, bare = _ready_tab(chrome, served.url), _ready_tab(chrome, bare_url)
+        rdit, bare = ready_tab(chrome, served.url), ready_tab(chrome, bare_url)
 
         def turns(of_rdit: str, of_bare: str | None = None) -> dict[str, Turn]:
             """Expressions in which `%` is the count."""
@@ -109,7 +109,7 @@ def run(*, rounds: int, scale: float, progress: Progress) -> Results:
 
 def _pages(chrome: Chrome, rounds: int, progress: Progress) -> list[float]:
     """Seconds from navigation until the last of the widgets is rendered, once per round."""
-    with _serving(PAGES / "many.py") as served:
+    with serving(PAGES / "many.py") as served:
         served.wait_for_output("all are made")
         seconds = []
         for number in range(rounds + 1):
@@ -123,7 +123,8 @@ def _pages(chrome: Chrome, rounds: int, progress: Progress) -> list[float]:
         return seconds
 
 
-def _ready_tab(chrome: Chrome, url: str, script: str | None = None) -> Tab:
+def ready_tab(chrome: Chrome, url: str, script: str | None = None) -> Tab:
+    """A tab on a page that has the functions to be measured."""
     tab = chrome.new_tab()
     if script is not None:
         tab.before_each_page(script)
@@ -134,7 +135,7 @@ def _ready_tab(chrome: Chrome, url: str, script: str | None = None) -> Tab:
 
 def _texts(chrome: Chrome, url: str) -> tuple[str, str]:
     """What goes over the wire for one set by the page, and what for one set by Python."""
-    tab = _ready_tab(chrome, url, _LISTENER)
+    tab = ready_tab(chrome, url, LISTENER)
     tab.evaluate("bench.trips(1)")
     sent, received = tab.evaluate("[wire.sent, wire.received]")
     tab.close()
@@ -144,7 +145,8 @@ def _texts(chrome: Chrome, url: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _serving(script: Path) -> Iterator[ServeProcess]:
+def serving(script: Path) -> Iterator[ServeProcess]:
+    """`rdit serve`, as from the command line."""
     served = ServeProcess(script)
     try:
         yield served
@@ -153,7 +155,8 @@ def _serving(script: Path) -> Iterator[ServeProcess]:
 
 
 @contextmanager
-def _bare_server() -> Iterator[str]:
+def bare_server() -> Iterator[str]:
+    """The bare server; gives its address."""
     process = subprocess.Popen([sys.executable, "-m", "bench.echo_server"], stdout=subprocess.PIPE, encoding="utf-8")
     assert process.stdout is not None
     try:

@@ -116,7 +116,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rdit faults")
     default = os.environ.get("RDIT_REPEATS", "1")
     group.addoption("--repeats", type=int, default=int(default), help="how often each story about faults runs")
-    group.addoption("--every-story", action="store_true", help="those that Chromium tells for all engines, too")
+    group.addoption("--every-story", action="store_true", help="also those that are `alike` or `thorough`")
     group.addoption(
         "--cycles",
         type=int,
@@ -140,6 +140,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "webgl: needs a browser with WebGL; Firefox has it in a window only")
     config.addinivalue_line("markers", "alike: about a server, a proxy or a bundler: Chromium tells it for all engines")
+    config.addinivalue_line("markers", "thorough: more of the same; runs with --every-story")
     config.addinivalue_line("markers", "violates(*words): their policy keeps its pages from what has these words")
     config.addinivalue_line("markers", "takes(seconds): it takes that much longer before it counts as hung")
     config.option.reruns = 1
@@ -153,10 +154,11 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     run = _run_of(config)
-    if run.engine_name != "chromium" and not config.getoption("--every-story"):
-        alike = [item for item in items if item.get_closest_marker("alike") is not None]
-        items[:] = [item for item in items if item not in alike]
-        config.hook.pytest_deselected(items=alike)
+    if not config.getoption("--every-story"):
+        left_out = {"thorough"} if run.engine_name == "chromium" else {"alike", "thorough"}
+        later = [item for item in items if left_out & {mark.name for mark in item.iter_markers()}]
+        items[:] = [item for item in items if item not in later]
+        config.hook.pytest_deselected(items=later)
     if run.found is not None:
         return
     if run.engine_name in browsers.required():

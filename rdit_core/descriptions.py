@@ -136,7 +136,7 @@ class Generator(Protocol):
 
 
 class Verifier(Protocol):
-    """Tries modules. Its `version: str`, where it has one, is in the cache's key, so that a stricter one starts afresh."""
+    """Tries modules. Its `version: str`, where it has one, is in the key of the cache: a stricter one starts afresh."""
 
     def verify(
         self, module: GeneratedModule, request: WidgetRequest, make_widget: Callable[[GeneratedModule], Any]

@@ -20,6 +20,7 @@ MUST_HAVE = {
     "rdit_core/py.typed",
     "rdit_ref_server/py.typed",
     "rdit_harness/py.typed",
+    "rdit_harness/llm/trial.js",
     "rdit_core/PROTOCOL.md",
     "rdit_core/data.js",
     "rdit_ref_server/client/index.html",

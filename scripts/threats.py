@@ -297,5 +297,19 @@ THREATS: Final = (
         "Text with line ends and terminal codes, for whoever reads the log.",
         "What a page reports is escaped before it is logged or printed; ids cannot hold any of it.",
     ),
+    Threat(
+        37,
+        "told",
+        "A module that a language model wrote: it loads code, sends what it sees, leaves its element, or never ends.",
+        "It is tried first in a browser that reaches no network and is ended when it hangs. What it is not to do is "
+        "refused, and it is never shown.",
+    ),
+    Threat(
+        38,
+        "told",
+        "A module that a language model wrote, and that behaves while it is tried.",
+        "No trial finds it. It runs with the rights of the page, like every widget's code; the page's content security "
+        "policy holds, and `approve` lets a person read it before it is shown.",
+    ),
 )
 """All of them, by chapter."""

@@ -6,6 +6,7 @@ import pytest
 
 from bench import core_path, growth
 from bench.__main__ import main
+from bench.linked import painting_of
 from bench.measure import Progress, race, ratio
 from bench.report import Claim, Findings, Table, as_markdown, as_text, duration, update_page
 
@@ -47,6 +48,25 @@ def test_contestants_take_turns_in_turning_order() -> None:
     samples = race({"a": turn("a"), "b": turn("b")}, rounds=2, count=3, progress=SILENT)
     assert order == ["a", "b", "b", "a", "a", "b"]
     assert samples == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
+
+
+def test_maps_that_come_ever_later_are_a_backlog() -> None:
+    painted = [float(ms) for ms in range(0, 400, 10)]
+    prompt = painting_of({"painted": painted, "seen": [[number, ms + 2] for number, ms in enumerate(painted)]})
+    assert (prompt.share, prompt.drift, prompt.waiting) == (1, pytest.approx(1), 1)
+    slow = painting_of({"painted": painted, "seen": [[number, 2 * ms + 2] for number, ms in enumerate(painted)]})
+    assert slow.share == 1
+    assert slow.drift > 5
+    assert slow.waiting > 15
+
+
+def test_maps_that_were_overtaken_are_not_seen_and_do_not_wait() -> None:
+    painted = [float(ms) for ms in range(0, 400, 10)]
+    halved = painting_of({"painted": painted, "seen": [[number, painted[number] + 2] for number in range(1, 40, 2)]})
+    assert halved.share == pytest.approx(0.5)
+    assert halved.drift == pytest.approx(1)
+    assert halved.waiting == 2
+    assert max(halved.delays) == pytest.approx(0.012)
 
 
 def test_a_slope_of_doubling_cost_is_one() -> None:

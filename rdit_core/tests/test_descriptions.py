@@ -201,6 +201,7 @@ def test_the_approver_sees_what_was_verified_and_its_yes_lets_it_through():
     assert seen == [(GeneratedModule("good"), REQUEST)]
 
 
+@pytest.mark.threat(38)
 @pytest.mark.parametrize("answer", [False, None])
 def test_whatever_is_no_yes_keeps_the_module_back_and_out_of_the_cache(answer):
     cache = Memory()
