@@ -7,8 +7,8 @@ good and others come, and strangers flood it with batches, with pings whose answ
 and junk.
 
 Once a second the server's memory is read. What it keeps is the least of each minute: the samples between have frames
-of 8 MB in them that are being read. Whether it grows is the slope of the line through these after the warm-up, with its
-standard error; that of all samples stands beside it. How late the server's loop is shows in how long `/healthz` takes to
+of 8 MB in them that are being read. Whether it grows is the slope of the line through these after the warm-up, with
+its standard error; that of all samples stands beside it. How late the loop is shows in how long `/healthz` takes to
 answer. At the end all faults stop, and each tab must show what every other tab shows.
 """
 
