@@ -6,9 +6,10 @@ from a seed: connections are cut, tabs stop reading (for a while, or until the s
 good and others come, and strangers flood it with batches, with pings whose answers they do not take, with large frames
 and junk.
 
-Once a second the server's memory is read; the slope is that of the line through the samples after the warm-up, with its
-standard error. How late the server's loop is shows in how long `/healthz` takes to answer. At the end all faults stop,
-and each tab must show what every other tab shows.
+Once a second the server's memory is read. What it keeps is the least of each minute: the samples between have frames
+of 8 MB in them that are being read. Whether it grows is the slope of the line through these after the warm-up, with
+its standard error; that of all samples stands beside it. How late the loop is shows in how long `/healthz` takes to
+answer. At the end all faults stop, and each tab must show what every other tab shows.
 """
 
 from __future__ import annotations
@@ -490,7 +491,12 @@ def findings(results: Results) -> Findings:
         ),
     ]
     found.claims = [
-        Claim("memory does not grow", f"{slope:+.3f} MB per minute", f"≤ {STEEPEST_MB:g}", slope <= STEEPEST_MB),
+        Claim(
+            "memory does not grow",
+            f"{floor_slope:+.3f} MB per minute",
+            f"≤ {STEEPEST_MB:g}",
+            floor_slope <= STEEPEST_MB,
+        ),
         Claim("the loop is there", duration(quantile(0.99)), f"≤ {duration(LATEST_S)}", quantile(0.99) <= LATEST_S),
         Claim("every tab comes to rest", f"{results.settled}", f"{results.tabs}", results.settled == results.tabs),
         Claim("all tabs show the same", f"{results.different} ways", "1", results.different == 1),

@@ -15,8 +15,9 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from types import FrameType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
 import executing
 import traitlets
@@ -64,6 +65,11 @@ class CallSource:
                 and self.value_of(one.func) is function
                 and self._could_be(_argument(one, keyword, position), given)
             ]
+            if len(here) > 1 and HAS_POSITIONS:
+                # `executing` takes no cell of a notebook that has two statements on the line.
+                code: Any = self._frame.f_code
+                _, end_line, _, end_column = next(islice(code.co_positions(), self._frame.f_lasti // 2, None))
+                here = [one for one in here if (one.end_lineno, one.end_col_offset) == (end_line, end_column)]
             return here[0] if len(here) == 1 else None
 
         tree: Any = executing.Source.for_frame(self._frame).tree
@@ -105,12 +111,19 @@ class CallSource:
         return value if isinstance(value, str) else None
 
     def trait_of(self, node: ast.expr) -> tuple[traitlets.HasTraits, str] | None:
-        """The trait that an expression names: `anything.trait`. None for every other expression."""
+        """The trait that an expression names: `anything.trait`, or `getattr(anything, "trait")`. None for every other
+        expression.
+        """
         if isinstance(node, ast.Attribute):
-            owner = self.value_of(node.value)
-            if isinstance(owner, traitlets.HasTraits) and owner.has_trait(node.attr):
-                return owner, node.attr
-        return None
+            owner, name = self.value_of(node.value), node.attr
+        elif self._is_getattr(node):
+            owner, name = (self.value_of(one) for one in node.args[:2])
+        else:
+            return None
+        return (owner, name) if _has_trait(owner, name) else None
+
+    def _is_getattr(self, node: ast.expr) -> TypeGuard[ast.Call]:
+        return isinstance(node, ast.Call) and len(node.args) > 1 and self.value_of(node.func) is getattr
 
     def value_of(self, node: ast.expr) -> Any:
         """The value of an expression, found without running anything of the user's; `MISSING` where that cannot be."""
@@ -138,7 +151,10 @@ class CallSource:
             return depth > 0 and self._is_constant_name(node, depth)
         if isinstance(node, ast.Attribute):
             owner = self.value_of(node.value)
-            return owner is not MISSING and not (isinstance(owner, traitlets.HasTraits) and owner.has_trait(node.attr))
+            return owner is not MISSING and not _has_trait(owner, node.attr)
+        if self._is_getattr(node):
+            owner, name = (self.value_of(one) for one in node.args[:2])
+            return owner is not MISSING and name is not MISSING and not _has_trait(owner, name)
         if isinstance(node, ast.Lambda):
             return True
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -176,6 +192,10 @@ def _argument(node: ast.Call, keyword: str, position: int) -> ast.expr | None:
     if len(before) > position and not any(isinstance(one, ast.Starred) for one in before):
         return before[position]
     return None
+
+
+def _has_trait(owner: Any, name: Any) -> bool:
+    return isinstance(owner, traitlets.HasTraits) and owner.has_trait(name)
 
 
 def _attribute(owner: Any, name: str) -> Any:

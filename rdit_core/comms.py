@@ -31,7 +31,7 @@ from .hosted import HostedWidget, forget_instance, give_comm
 from .hosts import add_host, hosts_of
 from .invoke import ANSWER
 from .layouts import Layouts, is_layout_state
-from .links import EARS, unlink_widget
+from .link_ends import EARS, unlink_widget
 from .policy import WritePolicy
 from .references import IPYWIDGETS_REFERENCE, REFERENCE, is_described, is_ipywidget, prefix_of, replace_widgets
 from .store import LAYOUT, Store

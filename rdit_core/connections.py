@@ -19,8 +19,8 @@ from .base_server import BaseServerConnection, PendingUpdate
 from .errors import AccessRefused, LimitReached, UnknownWidget, WriteRefused
 from .events import Connected, Disconnected, FrontEndFailed, ObserverFailed, OutputDropped, WriteWasRefused
 from .limits import Limits
-from .links import at_rest
 from .messages import Op, Output, Reject, Report, WidgetUpdate
+from .propagation import at_rest
 from .server import CLOSE_CODES, ServerConnection
 from .server_batches import PendingBatch
 from .session import Session

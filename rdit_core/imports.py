@@ -136,6 +136,10 @@ def _resolve(name: str, value: Any, node: ast.expr | None, source: CallSource | 
     if _is_pair(value):
         handle = Export(*value)
         return Import(handle, handle.value)
+    if type(value) is list and _is_pair(tuple(value)):
+        raise CreateError(
+            "ambiguous_import", f"imports[{name!r}]: a pair is a tuple, and this is a list of two. {_advice(name)}"
+        )
     if node is None or source is None:
         raise CreateError("ambiguous_import", f"imports[{name!r}]: {_why_unread(source)}. {_advice(name)}")
     trait = source.trait_of(node)

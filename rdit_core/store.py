@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -30,12 +29,14 @@ from .base_server import BaseServerConnection
 from .encoding import EncodedValue, encode
 from .errors import LimitReached, UnknownWidget, UnserializableValue
 from .events import ChangesSwallowed, HostEvent, ValueRounded, ValueSkipped, WidgetOpened
+from .graves import Graves
 from .hosted import HostedWidget
 from .layouts import Layouts
 from .limits import VALUE_DEPTH, Limits
-from .links import EARS, carry, is_end
+from .link_ends import EARS, is_end
 from .messages import MAX_COUNT
 from .outbox import Description
+from .propagation import carry
 from .references import is_bare, mentions_widgets
 from .server import ServerConnection
 from .session import Session, Sessions
@@ -93,12 +94,7 @@ class Store:
         self._esm_url = esm_url
         self._layouts = layouts
         self._value_depth = limits.max_depth - VALUE_DEPTH
-        self._tombstones: OrderedDict[tuple[str, int], int] = OrderedDict()
-        """Widget id and inst to the revision at which they closed, in that order."""
-        self._buried: Counter[str] = Counter()
-        """How many of them each id has."""
-        self._forgotten_rev = 0
-        """Closings up to this revision may be missing from the tombstones."""
+        self._graves = Graves(limits.max_tombstones)
         self._is_owing = False
         self._owed: dict[AnyConnection, None] = {}
         """Connections to wake when the batch that is being applied is done."""
@@ -132,7 +128,7 @@ class Store:
 
     def was_closed(self, widget_id: str) -> bool:
         """Whether an id is remembered as closed."""
-        return widget_id in self._buried
+        return widget_id in self._graves
 
     def rev(self, hosted: HostedWidget, property: str) -> int:
         """The revision of a slot; 0 when there is none."""
@@ -178,23 +174,13 @@ class Store:
             hosted.ids.remove(widget_id)
             inst = self.insts.pop(widget_id, None)
             if inst is not None:
-                self._bury(widget_id, inst)
+                self._graves.bury(widget_id, inst, self.revisions.next())
             connections = list(self.connections.values())
             for connection in connections:
                 connection.forget(widget_id)
         for connection in connections:
             connection.wake()
         return hosted
-
-    def _bury(self, widget_id: str, inst: int) -> None:
-        """Remember that an id was closed. With the lock held."""
-        self._tombstones[widget_id, inst] = self.revisions.next()
-        self._buried[widget_id] += 1
-        if len(self._tombstones) > self.limits.max_tombstones:
-            (oldest, _), self._forgotten_rev = self._tombstones.popitem(last=False)
-            self._buried[oldest] -= 1
-            if not self._buried[oldest]:
-                del self._buried[oldest]
 
     # Values in.
 
@@ -539,14 +525,7 @@ class Store:
 
     def closed_since(self, rev: int) -> list[tuple[str, int]] | None:
         """Widget id and inst of what closed after a revision; None when that is not remembered."""
-        if rev < self._forgotten_rev:
-            return None
-        closed: list[tuple[str, int]] = []
-        for closed_one, closed_rev in reversed(self._tombstones.items()):
-            if closed_rev <= rev:
-                break
-            closed.append(closed_one)
-        return closed
+        return self._graves.since(rev)
 
     def changed_since(self, widget_id: str, rev: int) -> list[str]:
         """Properties of an open widget that are newer than a revision."""

@@ -49,6 +49,7 @@ _UNITS: Final = {
     "headroom": "times",
     "flood": "times",
     "sets": "times",
+    "interruptions": "times",
     "answers": "times",
     "frames": "frames",
     "messages": "messages",

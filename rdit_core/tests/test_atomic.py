@@ -375,7 +375,9 @@ def test_a_chain_crosses_as_one_update_whoever_began(manager, kind, setter):
     page.settle()
     assert page.applied and page.shown(widget_id="49") == 1
     assert [len(sync.changes) for sync in page.syncs() if sync.changes] == [50]
-    assert len([way for way, _ in page.frames[before:] if way == "down"]) == 1
+    frames = len([way for way, _ in page.frames[before:] if way == "down"])
+    print(f"chain of 50, {kind.__name__}, begun by {setter}: {frames} frame to the page")
+    assert frames == 1
 
 
 def test_a_ring_takes_one_frame_for_each_change(manager):
@@ -387,6 +389,7 @@ def test_a_ring_takes_one_frame_for_each_change(manager):
         before = page.applied
         widgets[turn].value = turn
         page.settle()
+        print(f"ring of 10, change {turn}: {page.applied - before} frame to the page")
         assert page.applied == before + 1
 
 

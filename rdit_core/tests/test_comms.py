@@ -319,7 +319,7 @@ def test_a_thousand_comings_and_goings_of_one_object_leave_no_trace(kind):
         manager.unregister("w")
     manager.handle_timeout(1e9)
     assert (listeners(thing), sizes(manager), len(manager.sessions)) == (before, [0] * 9, 0)
-    assert (len(manager.store._tombstones), len(manager.store._buried), _instances) == (10, 1, {})
+    assert (len(manager.store._graves._closed), len(manager.store._graves._count), _instances) == (10, 1, {})
 
 
 @pytest.mark.afm("J5")
@@ -334,7 +334,7 @@ def test_a_thousand_objects_that_come_and_go_leave_no_trace(kind):
         manager.add(kind(inside=kind()))
         manager.clear()
     gc.collect()
-    assert (sizes(manager), len(manager.store._tombstones), len(_COMMS), _instances) == ([0] * 9, 10, before, {})
+    assert (sizes(manager), len(manager.store._graves._closed), len(_COMMS), _instances) == ([0] * 9, 10, before, {})
 
 
 # Threads.

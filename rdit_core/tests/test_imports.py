@@ -13,8 +13,8 @@ import traitlets
 from ipywidgets.widgets import widget as widget_module
 
 import rdit_core
-from rdit_core import CreateError, Export, call_source, constant, create, one_way, two_way
-from rdit_core.call_source import CallSource
+from rdit_core import CreateError, Export, call_source, constant, create, link_traits, one_way, two_way
+from rdit_core.call_source import HAS_POSITIONS, CallSource
 
 MODULE = "export default { render() {} };"
 
@@ -351,6 +351,50 @@ def test_statements_that_were_compiled_by_themselves_are_understood(text, linked
     assert [one.imports["it"] is not None for one in made] == linked
 
 
+@pytest.mark.skipif(not HAS_POSITIONS, reason="byte code has positions from Python 3.11 on")
+def test_of_several_calls_on_one_line_of_a_cell_each_is_understood():
+    path = "<ipython-input-1-of-a-cell>"  # As `executing` knows a notebook's.
+    source = "first = create(MODULE, imports={'it': KNOB.level}); second = create(MODULE, imports={'it': KNOB.level})\n"
+    linecache.cache[path] = (len(source), None, [source], path)
+    names = {"create": create, "KNOB": Knob(), "MODULE": MODULE}
+    for node in ast.parse(source, path).body:
+        exec(compile(ast.Interactive([node]), path, "single"), names)
+    names["KNOB"].level = 3
+    assert (names["first"].it, names["second"].it) == (3, 3)
+
+
+def test_a_trait_that_is_read_by_name_is_linked():
+    knob = Knob()
+    assert create(MODULE, imports={"it": getattr(knob, "level")}).imports["it"] is not None  # noqa: B009
+    for name in ["level"]:
+        assert create(MODULE, imports={"it": getattr(knob, name, 0)}).imports["it"] is not None
+    assert create(MODULE, imports={"it": getattr(ast, "__name__")}).imports["it"] is None  # noqa: B009
+    with pytest.raises(CreateError, match="cannot be told"):
+        create(MODULE, imports={"it": getattr([knob].pop(), "level")})  # noqa: B009
+
+
+def test_a_list_that_looks_like_a_pair_is_refused():
+    with pytest.raises(CreateError, match="a pair is a tuple"):
+        create(MODULE, imports={"it": [Knob(), "level"]})
+
+
+def test_widgets_in_a_ring_that_were_made_one_by_one_agree():
+    first = create(MODULE, exports={"it": "it"})
+    second = create(MODULE, exports={"more": "it"}, imports={"it": first.it})
+    third = create(MODULE, imports={"it": second.it, "again": second.it})
+    link_traits((third, "it"), (first, "it"))
+    third.again = 3
+    assert (first.it, second.it, third.it) == (3, 3, 3)
+
+
+def test_a_widget_that_was_closed_is_an_object_with_traits_as_any():
+    first = create(MODULE, exports={"it": "it"})
+    first.close()
+    second = create(MODULE, imports={"it": first.it})
+    first.it = 4
+    assert second.it == 4
+
+
 def test_without_positions_byte_code_is_compared_last(monkeypatch):
     monkeypatch.setattr(call_source, "HAS_POSITIONS", False)
     knob = Knob()
@@ -373,6 +417,7 @@ def test_without_positions_byte_code_is_compared_last(monkeypatch):
 def test_without_positions_it_is_the_only_call_on_the_line_that_could_be_meant(line, linked, monkeypatch, tmp_path):
     import executing
 
+    monkeypatch.setattr(call_source, "HAS_POSITIONS", False)
     monkeypatch.setattr(executing.Source, "executing", lambda frame: types.SimpleNamespace(node=None))
     path = tmp_path / "script.py"
     path.write_text(f"import itertools\nmade = {line}\n")

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import traitlets
 
-from rdit_core import Link, Links, LinkWarning, WidgetManager, atomic, link_traits, links
-from rdit_core.links import EARS, TraitletsLink, agree
+from rdit_core import Link, Links, LinkWarning, WidgetManager, atomic, link_traits, links, propagation
+from rdit_core.agreement import agree
+from rdit_core.link_ends import EARS, Ear
+from rdit_core.links import TraitletsLink
 
 from .kinds import DescribedTraits
 from .pair import Clamped, Counter, Page
@@ -77,7 +79,7 @@ def observers_of_links(*objects):
         for by_type in obj._trait_notifiers.values()
         for callbacks in by_type.values()
         for callback in callbacks
-        if getattr(callback, "__module__", "") == "rdit_core.links"
+        if isinstance(getattr(callback, "__self__", None), Ear) or getattr(callback, "__module__", "") == Ear.__module__
     ]
 
 
@@ -201,6 +203,25 @@ def test_a_target_that_holds_its_notifications_takes_the_value(manager):
         assert page.shown(widget_id="b") == 0
     page.settle()
     assert (b.value, page.shown(widget_id="b")) == (3, 3)
+
+
+def test_a_target_that_goes_back_at_the_end_of_its_hold_follows_the_next_change():
+    class Picky(traitlets.HasTraits):
+        value = traitlets.Int(0)
+
+        @traitlets.validate("value")
+        def _validate(self, proposal):
+            if proposal.value > 9:
+                raise traitlets.TraitError
+            return proposal.value
+
+    a, b = Thing(), Picky()
+    chain([a, b])
+    with pytest.raises(traitlets.TraitError), b.hold_trait_notifications():
+        a.value = 10
+    assert (a.value, b.value) == (10, 0)
+    b.value = 1
+    assert a.value == 1
 
 
 def test_an_observer_that_sets_another_linked_trait_is_carried_too():
@@ -618,6 +639,64 @@ def test_a_change_of_another_thread_meanwhile_is_carried_anew(one_way):
     assert (a.value, b.value) == ("second", "second")
 
 
+def test_ends_that_other_threads_set_meanwhile_are_not_said_to_disagree():
+    a, b = Thing(), Thing()
+    main, go_on, threads = threading.get_ident(), threading.Event(), []
+    entered = {a: threading.Event(), b: threading.Event()}
+
+    def of_another_thread(source):
+        def transform(value):
+            if threading.get_ident() != main:
+                entered[source].set()
+                go_on.wait()
+            return value
+
+        return transform
+
+    link_traits((a, "value"), (b, "value"), transform=(of_another_thread(a), of_another_thread(b)))
+
+    def interfere(change):
+        thing = change.owner
+        if threading.get_ident() == main and not entered[thing].is_set() and (thing is b or b in changed):
+            changed.add(thing)
+            threads.append(threading.Thread(target=setattr, args=(thing, "value", f"other {len(threads)}")))
+            threads[-1].start()
+            entered[thing].wait()
+
+    changed = set()
+    a.observe(interfere, "value")
+    b.observe(interfere, "value")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        a.value = "of this one"
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert len(threads) == 2
+    assert a.value == b.value
+
+
+@pytest.mark.parametrize("limit", [1000, 0])
+def test_what_other_threads_change_meanwhile_is_not_counted_as_a_cycle(monkeypatch, limit):
+    monkeypatch.setattr(propagation, "_MAX_INTERRUPTIONS", limit)
+    ring, swaps = [Thing() for _ in range(3)], itertools.count(1)
+
+    def swap(change):
+        # Another thread has set it, and has not come to say so.
+        if (number := next(swaps)) < 500:
+            change.owner._trait_values["value"] = number
+
+    for thing in ring:
+        thing.observe(swap, "value")
+    chain([*ring, ring[0]])
+    if limit:
+        ring[0].value = "first"
+        assert len({thing.value for thing in ring}) == 1
+    else:
+        with pytest.warns(LinkWarning, match="never settle"):
+            ring[0].value = "first"
+
+
 def test_no_thread_waits_for_anothers_observer():
     a, b, c, d = (Thing() for _ in range(4))
     chain([a, b])
@@ -653,6 +732,49 @@ def test_closing_one_in_the_middle_leaves_no_observer_and_the_rest_linked(manage
     widgets[0].value = 1
     widgets[4].value = 2
     assert [widget.value for widget in widgets] == [1, 1, 0, 2, 2]
+
+
+def notifiers(thing):
+    """Who observes an object, of which trait."""
+    return {
+        (name, type_, callback)
+        for name, by_type in thing._trait_notifiers.items()
+        for type_, callbacks in by_type.items()
+        for callback in callbacks
+    }
+
+
+@pytest.mark.parametrize("kind", [Counter, Any_, DescribedTraits])
+@pytest.mark.parametrize("is_ring", [False, True])
+@pytest.mark.parametrize("way", ["close", "unregister", "clear"])
+def test_one_that_goes_from_the_middle_of_many_leaves_no_observer_and_no_reference(manager, kind, is_ring, way):
+    widgets = [kind() for _ in range(10 if is_ring else 50)]
+    for number, widget in enumerate(widgets):
+        manager.register(str(number), widget)
+    before = [notifiers(widget) for widget in widgets]
+    made = [weakref.ref(link) for link in chain([*widgets, widgets[0]] if is_ring else widgets)]
+    page = Page(manager)
+    widgets[0].value = 1
+    page.settle()
+    middle = widgets.pop(5)
+    before.pop(5)
+    if way == "clear":
+        manager.clear()
+    elif way == "close" and hasattr(middle, "close"):
+        middle.close()
+    else:
+        manager.unregister("5")
+    assert len(links()) == (0 if way == "clear" else len(made) - 2)
+    assert not observers_of_links(middle)
+    links().unlink()
+    left = [notifiers(widget) - known for widget, known in zip(widgets, before, strict=True)]
+    assert not any(left)
+    gone, page = weakref.ref(middle), None
+    del middle
+    widget = None
+    gc.collect()
+    assert gone() is None
+    assert [ref() for ref in made if ref() is not None] == []
 
 
 @pytest.mark.parametrize("kind", [Counter, Any_, DescribedTraits])
@@ -738,6 +860,19 @@ def test_observers_that_somebody_else_took_out_are_no_trouble():
 
 
 # Hosted widgets.
+
+
+def test_a_second_look_at_everything_lists_a_linked_trait_that_changed_silently(manager):
+    a, b = Counter(), Counter()
+    manager.register("a", a)
+    manager.register("b", b)
+    chain([a, b])
+    page = Page(manager)
+    a._trait_values["value"] = 5
+    assert manager.store.refresh_all() == [("a", "value")]
+    page.settle()
+    assert (b.value, page.shown(widget_id="a"), page.shown(widget_id="b")) == (5, 5, 5)
+    assert manager.store.refresh_all() == []
 
 
 def test_a_trait_that_pages_do_not_see_can_be_linked(manager):

@@ -375,6 +375,17 @@ def test_a_module_may_be_a_file(manager, tmp_path):
     assert manager.serialize(manager.add(FromFile()))["esm"] == ESM
 
 
+def test_a_widget_that_another_ones_trait_refers_to_is_a_part(manager):
+    class Box(traitlets.HasTraits):
+        _esm = ESM
+        inside = traitlets.Any(None, allow_none=True).tag(sync=True)
+
+    inner = Counter()
+    manager.register("inner", inner)
+    manager.register("box", Box(inside=[inner]))
+    assert [manager.is_part(widget_id) for widget_id in ("inner", "box", "none")] == [True, False, False]
+
+
 def test_a_classic_widget_is_hosted_and_not_displayable(manager):
     slider = ipywidgets.IntSlider(value=3)
     widget_id = manager.add(slider)
