@@ -43,6 +43,12 @@ CHROMIUM_ARGUMENTS = [
     "--host-resolver-rules=MAP *.evil.test 127.0.0.1",  # for an attacker's names that lead here
 ]
 
+FIREFOX_PREFERENCES = {
+    "dom.ipc.processPrelaunch.enabled": False,  # each session would start a process that nobody asked for
+    "browser.newtab.preload": False,
+    "browser.sessionstore.interval": 3_600_000,
+}
+
 HANG_S = 60.0
 """After so long in one test the browser is killed, and what hung is run once more in a new one. A story takes seconds,
 so the limit meets none that works. Firefox over WebDriver BiDi hangs like this about once in thirty runs."""
@@ -68,9 +74,33 @@ class Engine(Protocol):
 
     version: str
 
-    def new_session(self, *, is_recorded: bool = True) -> Session: ...
+    def new_session(self, *, is_recorded: bool = False) -> Session: ...
 
     def close(self) -> None: ...
+
+
+class OneTab:
+    """A session of one tab for one test after the other, since to start one takes longer than most of them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: tuple[Session, Page] | None = None
+
+    def new_page(self) -> Page:
+        if self._kept is None:
+            session = self._engine.new_session()
+            self._kept = session, session.new_page()
+        return self._kept[1]
+
+    def close(self, keep_in: Path | None) -> None:
+        """End it after a failure, which may have left anything behind; else the next test has it."""
+        if keep_in is not None:
+            self.end(keep_in)
+
+    def end(self, keep_in: Path | None = None) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept[0].close(keep_in)
 
 
 class Serve(Protocol):
@@ -116,6 +146,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rdit faults")
     default = os.environ.get("RDIT_REPEATS", "1")
     group.addoption("--repeats", type=int, default=int(default), help="how often each story about faults runs")
+    group.addoption("--record", action="store_true", help="keep a recording of a story that fails")
     group.addoption("--every-story", action="store_true", help="also those that are `alike` or `thorough`")
     group.addoption(
         "--cycles",
@@ -138,8 +169,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "unrecorded: keep no recording of the steps, which takes the time that the story is about"
     )
+    config.addinivalue_line(
+        "markers", "same_tab: leaves nothing behind but in its document: the tests of a module use one tab"
+    )
     config.addinivalue_line("markers", "webgl: needs a browser with WebGL; Firefox has it in a window only")
-    config.addinivalue_line("markers", "alike: about a server, a proxy or a bundler: Chromium tells it for all engines")
+    config.addinivalue_line(
+        "markers", "alike: no engine does it in a way of its own (servers, proxies, bundlers): Chromium tells it"
+    )
     config.addinivalue_line("markers", "thorough: more of the same; runs with --every-story")
     config.addinivalue_line("markers", "violates(*words): their policy keeps its pages from what has these words")
     config.addinivalue_line("markers", "takes(seconds): it takes that much longer before it counts as hung")
@@ -206,6 +242,8 @@ def browser_type_launch_args(browser_type_launch_args: LaunchOptions, pytestconf
         if run.engine_name == "firefox":
             # Selects WebDriver BiDi. Without it Playwright expects its own patched build.
             ours["channel"] = "moz-firefox"
+    if run.engine_name == "firefox":
+        ours["firefox_user_prefs"] = FIREFOX_PREFERENCES
     return {**browser_type_launch_args, **ours}
 
 
@@ -240,6 +278,14 @@ def webgl_engine(engine: Engine, pytestconfig: pytest.Config, request: pytest.Fi
     yield windowed
     windowed.close()
     display.close()
+
+
+@pytest.fixture(scope="module")
+def one_tab(engine: Engine) -> Iterator[OneTab]:
+    """The tab of the tests that are marked with `same_tab`."""
+    tab = OneTab(engine)
+    yield tab
+    tab.end()
 
 
 @pytest.fixture
@@ -287,13 +333,22 @@ def serve_behind(serve: Serve) -> Iterator[Callable[[str], Behind]]:
 
 @pytest.fixture
 def open_page(request: pytest.FixtureRequest, engine: Engine, artifacts: Path) -> Iterator[Callable[[str], Page]]:
-    """Opens an address in a new tab. All tabs of one test share their cookies, and no other test sees them."""
+    """Opens an address in a new tab. All tabs of one test share their cookies, and no other test sees them.
+
+    With the mark `same_tab` there is one tab, which other tests of the module had before.
+    """
     takes = request.node.get_closest_marker("takes")
     extra_s = request.config.getoption("--drag-seconds") + (takes.args[0] if takes else 0)
     watchdog = Watchdog(HANG_S + extra_s)
     if request.node.get_closest_marker("webgl") is not None:
         engine = request.getfixturevalue("webgl_engine")
-    session = engine.new_session(is_recorded=request.node.get_closest_marker("unrecorded") is None)
+    session: Session
+    if request.node.get_closest_marker("same_tab") is not None:
+        session = request.getfixturevalue("one_tab")
+    else:
+        wants_record = request.config.getoption("--record")
+        is_recorded = wants_record and request.node.get_closest_marker("unrecorded") is None
+        session = engine.new_session(is_recorded=is_recorded)
     pages: list[Page] = []
 
     def open_in_tab(url: str) -> Page:

@@ -28,6 +28,9 @@ DEFAULT_TIMEOUT_S = 10.0
 POLL_INTERVAL_S = 0.025
 """Between two questions to the page: below what a person notices, above what keeps a slow core busy."""
 
+MAX_POLL_INTERVAL_S = 0.1
+"""The same for what takes long: each question costs a browser up to ten milliseconds."""
+
 TYPED_INTO = ("textarea", "text", "search", "email", "url", "tel", "password", "number")
 """The `type` of form controls whose value a person types."""
 
@@ -236,7 +239,8 @@ class Page(ABC):
         An expression that throws counts as not yet true: elements may be missing and a navigation may be under way.
         """
         limit_s = self.timeout_s if timeout_s is None else timeout_s
-        give_up_s = time.monotonic() + limit_s
+        began_s = time.monotonic()
+        give_up_s = began_s + limit_s
         while True:
             try:
                 answer = self.evaluate(predicate)
@@ -249,7 +253,8 @@ class Page(ABC):
                 return answer
             if time.monotonic() > give_up_s:
                 raise PageTimeoutError(f"not true within {limit_s:g} s: {predicate}\n{last}\n{self._condition()}")
-            self._pause(POLL_INTERVAL_S)
+            waited_s = time.monotonic() - began_s
+            self._pause(min(max(POLL_INTERVAL_S, waited_s / 10), MAX_POLL_INTERVAL_S))
 
     def wait_for_element(self, selector: str, timeout_s: float | None = None) -> None:
         """Wait until something matches."""

@@ -110,9 +110,9 @@ class PlaywrightPage(Page):
 
 
 class PlaywrightSession:
-    """A context with cookies of its own, recorded so that a failed story can be replayed, unless told not to be."""
+    """A context with cookies of its own, recorded on request, so that a failed story can be replayed."""
 
-    def __init__(self, browser: Browser, *, is_recorded: bool = True) -> None:
+    def __init__(self, browser: Browser, *, is_recorded: bool = False) -> None:
         self._context: BrowserContext = browser.new_context(viewport=VIEWPORT, locale="en-US")
         self._context.set_default_timeout(DEFAULT_TIMEOUT_S * 1000)
         self._context.add_init_script(COLLECT_VIOLATIONS)
@@ -139,7 +139,7 @@ class PlaywrightEngine:
         self._browser = launch()
         self.version: str = self._browser.version
 
-    def new_session(self, *, is_recorded: bool = True) -> PlaywrightSession:
+    def new_session(self, *, is_recorded: bool = False) -> PlaywrightSession:
         if not self._browser.is_connected():
             self._browser = self._launch()
         return PlaywrightSession(self._browser, is_recorded=is_recorded)

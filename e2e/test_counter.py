@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from e2e.conftest import Serve
 from e2e.page import Page
 
@@ -57,6 +59,7 @@ def test_two_tabs_show_one_widget(serve: Serve, open_page: Callable[[str], Page]
     second.wait_for_text("main", "1 → 2")
 
 
+@pytest.mark.alike
 def test_the_restart_button_runs_the_script_afresh_on_every_page(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:
@@ -77,6 +80,7 @@ def test_the_restart_button_runs_the_script_afresh_on_every_page(
     assert first.errors() == second.errors() == []
 
 
+@pytest.mark.alike
 def test_a_page_whose_server_was_started_anew_shows_the_new_run(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(SCRIPTS / "clicks.py", "--token", "the-same-token")
     page = open_page(server.url)

@@ -231,6 +231,7 @@ def test_a_page_of_another_site_uses_an_import_map_and_a_token(
     assert page.evaluate("document.body.dataset.state") == "live"
 
 
+@pytest.mark.alike
 def test_a_page_shows_a_widget_of_a_host_without_rdits_server(
     run: Callable[..., None], open_page: OpenPage, site: Callable[[Path], int], with_client: Callable[[str], Path]
 ) -> None:

@@ -50,6 +50,7 @@ def test_every_widget_of_the_tour_works(serve: Serve, open_page: Callable[[str],
     assert page.errors() == []
 
 
+@pytest.mark.alike
 def test_the_counter_example_counts(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(EXAMPLES / "counter.py")
     page = open_page(server.url)
@@ -59,6 +60,7 @@ def test_the_counter_example_counts(serve: Serve, open_page: Callable[[str], Pag
     page.wait_for_text(".counter", "Count: 1")
 
 
+@pytest.mark.alike
 def test_the_table_example_summarises_the_selection(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(EXAMPLES / "itables_selection.py")
     page = open_page(server.url)

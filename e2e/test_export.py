@@ -73,6 +73,7 @@ def test_an_exported_page_shows_what_the_live_page_shows(
     assert page.count(".rdit-notice") == 0
 
 
+@pytest.mark.alike
 def test_twenty_kinds_of_output_and_ten_widgets_look_the_same_live_and_exported(
     export: Export, serve: Serve, open_page: Callable[[str], Page]
 ) -> None:
@@ -111,6 +112,7 @@ def test_widgets_of_an_exported_page_work_as_far_as_their_own_code_goes(
     assert page.errors() == []
 
 
+@pytest.mark.alike
 def test_the_tour_can_be_exported(export: Export, open_page: Callable[[str], Page]) -> None:
     page = open_page(export(EXAMPLES / "tour.py").as_uri())
     page.wait_for(SHOWN)

@@ -92,6 +92,7 @@ def page(open_page: Callable[[str], Page], address: str) -> Page:
     return open_page(address)
 
 
+@pytest.mark.same_tab
 def test_text_is_what_a_reader_sees(page: Page) -> None:
     assert page.text("#greeting") == "Hello × world"
     assert page.texts("li") == ["one", "two", "three"]
@@ -100,11 +101,13 @@ def test_text_is_what_a_reader_sees(page: Page) -> None:
     assert page.count(".none") == 0
 
 
+@pytest.mark.same_tab
 def test_an_attribute_is_text_or_none(page: Page) -> None:
     assert page.attribute("#count", "data-kind") == "counter"
     assert page.attribute("#count", "title") is None
 
 
+@pytest.mark.same_tab
 def test_evaluate_returns_json_values_awaits_promises_and_raises_what_the_page_throws(page: Page) -> None:
     assert page.evaluate("({a: [1, 'x', null, true]})") == {"a": [1, "x", None, True]}
     assert page.evaluate("Promise.resolve(7)") == 7
@@ -113,22 +116,26 @@ def test_evaluate_returns_json_values_awaits_promises_and_raises_what_the_page_t
         page.evaluate("(() => { throw new Error('no such luck'); })()")
 
 
+@pytest.mark.same_tab
 def test_clicks_are_real_input(page: Page) -> None:
     page.click("#count")
     page.click("#count")
     assert page.text("#count") == "2"
 
 
+@pytest.mark.same_tab
 def test_a_click_reaches_what_is_far_below_the_fold(page: Page) -> None:
     page.click("#far")
     assert page.text("#log") == "far"
 
 
+@pytest.mark.same_tab
 def test_a_click_may_name_a_place(page: Page) -> None:
     page.click_at("#board", (30, 40))
     assert page.text("#log") == "pointerdown:30,40 pointerup:30,40 click:30,40"
 
 
+@pytest.mark.same_tab
 def test_a_drag_is_seen_as_moves_with_the_button_down(page: Page) -> None:
     page.drag("#board", (20, 20), (120, 20), (120, 150))
     log = page.text("#log")
@@ -136,6 +143,7 @@ def test_a_drag_is_seen_as_moves_with_the_button_down(page: Page) -> None:
     assert int(page.attribute("#board", "data-moves") or 0) >= 5
 
 
+@pytest.mark.same_tab
 def test_a_drag_waits_until_its_element_has_come_to_rest(page: Page) -> None:
     page.evaluate("""void (() => {
       const board = document.querySelector("#board");
@@ -151,6 +159,7 @@ def test_a_drag_waits_until_its_element_has_come_to_rest(page: Page) -> None:
     assert page.text("#log").startswith("pointerdown:20,20 pointerup:120,20")
 
 
+@pytest.mark.same_tab
 def test_a_press_that_meets_another_element_says_which(page: Page) -> None:
     page.evaluate("""void (() => {
       const cover = document.createElement("div");
@@ -162,12 +171,14 @@ def test_a_press_that_meets_another_element_says_which(page: Page) -> None:
         page.drag("#board", (20, 20), (120, 20))
 
 
+@pytest.mark.same_tab
 def test_hover_moves_without_the_button(page: Page) -> None:
     page.hover("#board")
     page.wait_for("document.querySelector('#board').dataset.moves === '0'")
     assert page.text("#log") == ""
 
 
+@pytest.mark.same_tab
 def test_fill_takes_the_place_of_what_was_there(page: Page) -> None:
     page.fill("#name", "new text")
     assert page.value("#name") == "new text"
@@ -175,17 +186,20 @@ def test_fill_takes_the_place_of_what_was_there(page: Page) -> None:
     assert page.value("#name") == ""
 
 
+@pytest.mark.same_tab
 def test_enter_after_fill_is_a_change(page: Page) -> None:
     page.fill("#name", "new")
     page.press("Enter")
     page.wait_for_text("#log", "name:new")
 
 
+@pytest.mark.same_tab
 def test_fill_sets_a_slider(page: Page) -> None:
     page.fill("#range", "55")
     page.wait_for_text("#log", "range:55")
 
 
+@pytest.mark.same_tab
 def test_an_arrow_key_moves_a_focused_slider(page: Page) -> None:
     page.fill("#range", "55")
     page.evaluate("document.querySelector('#range').focus()")
@@ -193,12 +207,14 @@ def test_an_arrow_key_moves_a_focused_slider(page: Page) -> None:
     page.wait_for_text("#log", "range:56")
 
 
+@pytest.mark.same_tab
 def test_select_chooses_an_option(page: Page) -> None:
     page.select("#colour", "g")
     page.wait_for_text("#log", "colour:g")
     assert page.value("#colour") == "g"
 
 
+@pytest.mark.same_tab
 def test_keys_arrive_one_by_one(page: Page) -> None:
     page.type("#area", "ab")
     page.press("Enter")
@@ -214,12 +230,14 @@ def test_keys_arrive_one_by_one(page: Page) -> None:
     ]
 
 
+@pytest.mark.same_tab
 def test_wait_for_sees_what_becomes_true_later(page: Page) -> None:
     page.evaluate("void setTimeout(() => { document.querySelector('#log').textContent = 'later'; }, 100)")
     page.wait_for("document.querySelector('#log').textContent === 'later'")
     assert page.wait_for("document.querySelectorAll('li').length") == 3
 
 
+@pytest.mark.same_tab
 def test_a_wait_in_vain_says_what_was_asked_and_what_the_page_says(page: Page) -> None:
     page.evaluate("void setTimeout(() => { throw new Error('told by the page'); })")
     page.wait_for("window.__rditErrors.length")
@@ -227,6 +245,7 @@ def test_a_wait_in_vain_says_what_was_asked_and_what_the_page_says(page: Page) -
         page.wait_for("window.nothing", timeout_s=0.1)
 
 
+@pytest.mark.same_tab
 def test_idle_is_live_and_nothing_in_flight(page: Page) -> None:
     with pytest.raises(PageTimeoutError):
         page.wait_idle(timeout_s=0.1)
@@ -234,6 +253,7 @@ def test_idle_is_live_and_nothing_in_flight(page: Page) -> None:
     page.wait_idle()
 
 
+@pytest.mark.same_tab
 def test_a_page_tells_its_own_errors(page: Page) -> None:
     assert page.errors() == []
     page.evaluate("void setTimeout(() => { throw new Error('thrown'); })")
@@ -247,6 +267,7 @@ def test_the_console_is_kept_where_the_driver_sees_it(page: Page) -> None:
     assert page.console() in (["log: page is up"], [])
 
 
+@pytest.mark.same_tab
 def test_a_reload_starts_anew(page: Page, address: str) -> None:
     page.click("#count")
     page.reload()
@@ -288,6 +309,7 @@ def test_a_page_hears_that_the_network_is_gone_and_that_it_is_back(page: Page) -
     page.wait_for("document.body.classList.contains('online')")
 
 
+@pytest.mark.same_tab
 def test_a_drag_may_take_its_time(page: Page) -> None:
     page.evaluate(
         """void (() => {
@@ -303,6 +325,7 @@ def test_no_cookie_comes_from_another_test(page: Page) -> None:
     assert page.evaluate("document.cookie") == ""
 
 
+@pytest.mark.same_tab
 def test_a_screenshot_is_a_picture_of_the_page(page: Page, tmp_path: Path) -> None:
     picture = page.screenshot(tmp_path / "page.png").read_bytes()
     assert picture.startswith(b"\x89PNG")

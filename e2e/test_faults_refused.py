@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from e2e.faults import Behind, enter, notices, protocol_of, skip_unless_sessions, wait_until_agreed
 from e2e.page import Page
 
@@ -49,6 +51,7 @@ def test_refused_writes_are_taken_back_and_named(
     assert page.errors() == []
 
 
+@pytest.mark.alike
 def test_a_front_end_of_ones_own_hears_of_each_refusal_by_its_code(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
 from e2e.faults import Behind, enter, notices, protocol_of, skip_unless_sessions, wait_for_state, wait_until_agreed
 from e2e.page import Page
 
@@ -70,6 +72,7 @@ def test_a_page_whose_server_is_stopped_hears_why_and_goes_on_with_the_next_one(
     assert page.errors() == []
 
 
+@pytest.mark.alike
 def test_an_edit_that_comes_back_before_the_script_has_made_its_widget_is_applied_or_named(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
 ) -> None:

@@ -21,6 +21,7 @@ SEEN_PER_S = 5
 """What another tab sees at least: without a fault and undisturbed it is 50 to 500, by how fast its browser paints."""
 
 
+@pytest.mark.alike
 @pytest.mark.unrecorded
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 @pytest.mark.threat(20)

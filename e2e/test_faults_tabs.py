@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from e2e.faults import Behind, enter, wait_until_agreed
 from e2e.page import Page
 
 
+@pytest.mark.alike
 def test_two_tabs_that_edit_the_same_and_other_properties_end_equal(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
 ) -> None:

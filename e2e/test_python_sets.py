@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from e2e.conftest import Serve
 from e2e.page import Page
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
+@pytest.mark.alike
 def test_a_thread_that_sets_a_trait_moves_the_page(serve: Serve, open_page: Callable[[str], Page]) -> None:
     page = open_page(serve(SCRIPTS / "ticking.py").url)
     page.wait_for("Number(document.querySelector('.shown-clock').textContent) > 5")
@@ -49,6 +52,7 @@ def test_python_sets_what_the_page_edits(serve: Serve, open_page: Callable[[str]
     server.wait_for_output("shared is 'from Python'")
 
 
+@pytest.mark.alike
 def test_a_value_that_a_validator_clamps_is_shown_as_python_has_it(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from e2e.conftest import Serve
 from e2e.page import Page
 
@@ -49,6 +51,7 @@ def test_a_page_that_may_see_only_says_so_and_offers_nothing_else(
     assert page.errors() == []
 
 
+@pytest.mark.alike
 def test_a_page_that_may_write_has_no_such_mark(serve: Serve, open_page: Callable[[str], Page]) -> None:
     page = open_page(serve(SCRIPT).url)
     page.wait_idle()

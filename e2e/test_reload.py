@@ -99,6 +99,7 @@ def test_a_syntax_error_is_shown_in_the_widgets_place_and_the_next_save_mends_it
     assert page.count("[role=alert] .rdit-error-title") == 0
 
 
+@pytest.mark.alike
 def test_of_a_module_that_is_gone_the_page_hears_and_the_old_code_works_on(
     server: ServeProcess, folder: Path, open_page: Callable[[str], Page]
 ) -> None:
@@ -112,6 +113,7 @@ def test_of_a_module_that_is_gone_the_page_hears_and_the_old_code_works_on(
     page.wait_for_text(".subject", "back 1")
 
 
+@pytest.mark.alike
 def test_a_saved_script_runs_again_and_the_page_says_so(
     server: ServeProcess, folder: Path, open_page: Callable[[str], Page]
 ) -> None:

@@ -85,6 +85,7 @@ def test_everything_looks_the_same_after_each_connection_broke_off_in_the_middle
         assert results(page) == expected
 
 
+@pytest.mark.alike
 def test_a_restart_starts_afresh_on_every_page(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(SCRIPTS / "same_again.py")
     page = open_page(server.url)
@@ -102,6 +103,7 @@ def test_a_restart_starts_afresh_on_every_page(serve: Serve, open_page: Callable
         assert tab.errors() == []
 
 
+@pytest.mark.alike
 def test_with_a_kernel_per_tab_each_load_is_a_run_of_its_own(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(SCRIPTS / "same_again.py", "--kernel-per-tab")
     page = open_page(server.url)

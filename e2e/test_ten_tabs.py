@@ -41,6 +41,7 @@ def test_ten_tabs_are_live_during_a_long_run_and_show_the_same_after_it(
     assert [tab.errors() for tab in tabs] == [[]] * TABS
 
 
+@pytest.mark.alike
 @pytest.mark.takes(60)
 def test_an_interrupt_from_the_seventh_tab_is_heard(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(SCRIPTS / "long_run.py", "--", "/nowhere/at/all")

@@ -170,6 +170,7 @@ def test_points_selected_in_a_plotly_figure_and_its_zoom_reach_python(
     assert page.errors() == []
 
 
+@pytest.mark.alike
 def test_a_trace_that_python_adds_to_a_plotly_figure_reaches_the_page(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:

@@ -218,7 +218,7 @@ class WebKitGTKEngine:
         self.version = str(session.driver.capabilities["browserVersion"])
         session.close(None)
 
-    def new_session(self, *, is_recorded: bool = True) -> WebDriverSession:
+    def new_session(self, *, is_recorded: bool = False) -> WebDriverSession:
         options = Options()
         options.binary_location = str(self._minibrowser)
         options.add_argument("--automation")
