@@ -226,9 +226,9 @@ def test_what_is_painted_stands_in_a_landscape_that_can_be_turned(opened: Callab
     page, python = opened("terrain")
     if not page.evaluate("document.createElement('canvas').getContext('webgl') !== null"):
         pytest.skip("this browser has no WebGL here")
-    page.wait_for("Number(document.querySelector('.scene').dataset.frames) > 0")
+    # A canvas that was drawn on may be empty to a copy until the engine has shown it.
+    page.wait_for(f"new Set({picture('.scene')}).size > 50")
     drawn = page.evaluate(picture(".scene"))
-    assert len({tuple(drawn[at : at + 4]) for at in range(0, len(drawn), 4)}) > 20
     page.drag(".ground", (30, 30), (250, 30), (250, 250), steps=6)
     page.wait_for(differ(".scene", drawn))
     settle(page)
@@ -375,6 +375,7 @@ def test_a_histogram_made_from_words_is_filtered_by_a_plot_made_from_words(
 
 
 @pytest.mark.alike
+@pytest.mark.thorough
 @pytest.mark.takes(120)
 @pytest.mark.webgl
 def test_a_landscape_made_from_words_shows_what_is_painted_on_a_map_made_from_words(
@@ -390,6 +391,7 @@ def test_a_landscape_made_from_words_shows_what_is_painted_on_a_map_made_from_wo
 
 
 @pytest.mark.alike
+@pytest.mark.thorough
 @pytest.mark.takes(120)
 def test_bars_made_from_words_mark_the_planet_that_is_clicked_at(
     described: Callable[[str], tuple[ServeProcess, Page]],
@@ -404,6 +406,7 @@ def test_bars_made_from_words_mark_the_planet_that_is_clicked_at(
 
 
 @pytest.mark.alike
+@pytest.mark.thorough
 @pytest.mark.takes(120)
 def test_a_table_made_from_words_imports_from_two_widgets(
     described: Callable[[str], tuple[ServeProcess, Page]],
