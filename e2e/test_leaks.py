@@ -21,7 +21,7 @@ from e2e.page import Page
 
 SCRIPTS = Path(__file__).parent / "scripts"
 WARM_UP = 40
-KEPT_ON_PURPOSE = {"Store._tombstones": 10_000, "Store._buried": 10_000}
+KEPT_ON_PURPOSE = {"Graves._closed": 10_000, "Graves._count": 10_000}
 """What remembers closed widgets, and how many at most: so that a page that was away hears that they are closed."""
 
 TRACE = """(() => {
