@@ -70,16 +70,18 @@ function render({ model, el, signal }) {
     out.textContent = `highest ${Math.max(...heights).toFixed(2)}`;
   }
 
-  /** Raise or lower what is under the brush, most in its middle. */
-  function paint(direction, amount) {
+  /** Raise or lower what is under the brush, most in its middle, at each of these places. */
+  function paint(direction, amount, places) {
     const radius = Number(brush.value);
     const next = heights.slice();
-    for (let y = Math.max(0, Math.floor(spot.y - radius)); y < Math.min(SIZE, spot.y + radius); y += 1) {
-      for (let x = Math.max(0, Math.floor(spot.x - radius)); x < Math.min(SIZE, spot.x + radius); x += 1) {
-        const near = 1 - ((x + 0.5 - spot.x) ** 2 + (y + 0.5 - spot.y) ** 2) / radius ** 2;
-        if (near <= 0) continue;
-        const height = next[y * SIZE + x] + direction * amount * near ** 2;
-        next[y * SIZE + x] = Math.min(1, Math.max(0, height));
+    for (const at of places) {
+      for (let y = Math.max(0, Math.floor(at.y - radius)); y < Math.min(SIZE, at.y + radius); y += 1) {
+        for (let x = Math.max(0, Math.floor(at.x - radius)); x < Math.min(SIZE, at.x + radius); x += 1) {
+          const near = 1 - ((x + 0.5 - at.x) ** 2 + (y + 0.5 - at.y) ** 2) / radius ** 2;
+          if (near <= 0) continue;
+          const height = next[y * SIZE + x] + direction * amount * near ** 2;
+          next[y * SIZE + x] = Math.min(1, Math.max(0, height));
+        }
       }
     }
     heights = next;
@@ -89,11 +91,23 @@ function render({ model, el, signal }) {
     model.save_changes();
   }
 
+  /** Places on the way to the brush from where it was: a quick stroke leaves no gaps. */
+  function stroke(from) {
+    const [width, height] = [spot.x - from.x, spot.y - from.y];
+    const steps = Math.floor((4 * Math.hypot(width, height)) / Number(brush.value));
+    const places = Array.from({ length: steps }, (_, at) => ({
+      x: from.x + (width * (at + 1)) / steps,
+      y: from.y + (height * (at + 1)) / steps,
+    }));
+    return steps > 0 ? places : [{ ...spot }];
+  }
+
   /** Once per frame of the screen at most, however often the mouse moves; as long as the button is down. */
   function tick() {
     frame = 0;
     if (held) {
-      paint(held.direction, Number(force.value) * 0.008);
+      paint(held.direction, Number(force.value) * 0.008, [...held.places, ...stroke(held.last)]);
+      Object.assign(held, { places: [], last: { ...spot } });
       drawSoon();
     }
     draw();
@@ -108,13 +122,17 @@ function render({ model, el, signal }) {
     spot.x = ((event.clientX - box.left) / box.width) * SIZE;
     spot.y = ((event.clientY - box.top) / box.height) * SIZE;
     spot.isShown = true;
+    if (held) {
+      held.places.push(...stroke(held.last));
+      held.last = { ...spot };
+    }
     drawSoon();
   }
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
-    held = { direction: event.shiftKey ? -way : way };
     put(event);
+    held = { direction: event.shiftKey ? -way : way, last: { ...spot }, places: [] };
   });
   canvas.addEventListener("pointermove", put);
   for (const end of ["pointerup", "pointercancel"]) {
@@ -133,7 +151,7 @@ function render({ model, el, signal }) {
   });
   canvas.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (event.key === " ") paint(event.shiftKey ? -way : way, Number(force.value) * 0.02);
+    if (event.key === " ") paint(event.shiftKey ? -way : way, Number(force.value) * 0.02, [spot]);
     else if (!step) return;
     else {
       spot.x = Math.min(SIZE, Math.max(0, spot.x + 2 * step[0]));
