@@ -254,7 +254,7 @@ _ALL = (
         "no_tombstones",
         "A page that was away is not told what closed meanwhile.",
         "I1 I2 I9 I12",
-        ("store:Store.closed_since", "closed.append(closed_one)", "pass"),
+        ("graves:Graves.since", "closed.append(closed_one)", "pass"),
     ),
     _bug(
         "no_credit",
