@@ -96,22 +96,26 @@ def atomic() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def grouped() -> Iterator[Group]:
+class grouped:  # noqa: N801  read as a `with` statement is; a generator would cost twice as much, at each change
     """`atomic`, with the group."""
-    outer = GROUP.get()
-    if outer is not None and outer.is_present:
-        yield outer
-        return
-    group = Group()
-    GROUP.set(group)
-    try:
-        yield group
-    finally:
-        # Not by token: a block in a generator may end in another context.
-        GROUP.set(outer)
-        group.is_open = False
-        group.commit()
+
+    __slots__ = ("_group", "_is_outermost", "_outer")
+
+    def __enter__(self) -> Group:
+        self._outer = outer = GROUP.get()
+        self._is_outermost = outer is None or not outer.is_present
+        if outer is not None and not self._is_outermost:
+            return outer
+        self._group = group = Group()
+        GROUP.set(group)
+        return group
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_outermost:
+            # Not by token: a block in a generator may end in another context.
+            GROUP.set(self._outer)
+            self._group.is_open = False
+            self._group.commit()
 
 
 @contextmanager

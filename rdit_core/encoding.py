@@ -41,6 +41,8 @@ _QUOTE: Final = ord('"')
 _OPENING: Final = frozenset(b"[{")
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
 
+_NUMBERS: Final = frozenset((int, float, bool))
+
 Path = Sequence[str | int]
 
 FORBIDDEN_KEYS: Final = frozenset({"__proto__", "constructor", "prototype"})
@@ -207,6 +209,24 @@ def _is_plain_number(value: Any) -> bool:
     """Whether a value is what most edits are: sliders. It needs none of the care that others need."""
     kind = type(value)
     return kind is bool or (kind is int and -_SAFE <= value <= _SAFE) or (kind is float and math.isfinite(value))
+
+
+def encode_numbers(value: Any) -> EncodedValue | None:
+    """A list of finite numbers and booleans, encoded: rows, points, a column. None for anything else, at little cost.
+
+    What such a list holds shows in its JSON sooner than in a look at each item: text, bytes and keys have quotes there,
+    objects and lists have brackets, and what JSON lacks is `null`.
+    """
+    if type(value) is not list or not value or type(value[0]) not in _NUMBERS:
+        return None
+    try:
+        encoded = _ENCODER.encode(value)
+    except Exception:  # Whoever encodes it with more care finds out what is wrong.
+        return None
+    find = encoded.find  # `in` takes a byte for a number first, and makes an error of that.
+    if find(b'"') >= 0 or find(b"n") >= 0 or find(b"{") >= 0 or find(b"[", 1) >= 0:
+        return None
+    return EncodedValue(encoded)
 
 
 def encode(value: Any, *, max_depth: int = 256) -> EncodedValue:

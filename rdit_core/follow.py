@@ -137,6 +137,11 @@ def take_shortcut(widget: Any, comm: WidgetComm, report: Report) -> None:
     widget.__dict__[_SHORTCUT] = should_send
 
 
+def has_shortcut(widget: Any) -> bool:
+    """Whether `take_shortcut` was for it: its library's way to read a state, too, is as it was."""
+    return _SHORTCUT in widget.__dict__
+
+
 def leave_shortcut(widget: Any) -> None:
     """Undo `take_shortcut`."""
     widget.__dict__.pop(_SHORTCUT, None)

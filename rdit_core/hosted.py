@@ -20,7 +20,7 @@ from .comm import WIDGET_TARGET, CommOwner, WidgetComm
 from .described import Described, forget_bundle
 from .errors import UpdateCode, WriteRefused
 from .file_listeners import leave_files
-from .follow import Follower, leave_shortcut, read_trait, receive_custom
+from .follow import Follower, has_shortcut, leave_shortcut, read_trait, receive_custom
 from .invoke import is_command_handler
 from .policy import PropertyFacts, WritePolicy
 from .references import is_bare, is_ipywidget, is_widget, mentions_widgets, prefix_of, resolve, resolves_references
@@ -32,6 +32,8 @@ _SCALARS: Final = frozenset((int, float, str, bool, type(None)))
 """Of exactly these types a value holds no bytes."""
 _SAME_IN_JSON: Final = _SCALARS - {bool}
 """And of these Python takes none for another that JSON would not."""
+_ROWS: Final = _SAME_IN_JSON - {str}
+"""And of these none names a widget."""
 
 
 def is_hostable(widget: Any) -> bool:
@@ -179,6 +181,8 @@ class HostedWidget:
             return self.described.read(name)
         if self.follower is not None or self.bundle is not None:
             return read_trait(self.widget, name)
+        if name != _LAYOUT and has_shortcut(self.widget):
+            return read_trait(self.widget, name)  # What follows does the same by way of all the traits there are.
         if _writes_references(self.trait(name)):
             return getattr(self.widget, name)
         return self.widget.get_state(name)[name]
@@ -280,6 +284,9 @@ class HostedWidget:
         and whatever a `from_json` raises.
         """
         from_json = trait.metadata.get("from_json")
+        if type(value) is list and _ROWS.issuperset(map(type, value)):
+            # Rows, points, a column: one look says that there is nothing of all that is looked for below.
+            return value if from_json is None or resolves_references(from_json) else from_json(value, self.widget)
         declared = trait if from_json is None else None  # A deserializer takes what it takes, and memoryviews.
         if declared is not None and type(value) not in _SAME_IN_JSON and _is_wrong_type(declared, value):
             raise WriteRefused("invalid_value", widget_id, trait.name, f"expected {trait.info()}")

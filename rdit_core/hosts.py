@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import WeakSet
+from weakref import ref
 
 if TYPE_CHECKING:
     from .hosted import HostedWidget
@@ -23,17 +23,21 @@ class Host(Protocol):
 
 
 _lock: Final = threading.Lock()
-_hosts: Final[WeakSet[Host]] = WeakSet()
+_hosts: list[ref[Host]] = []
+"""Never changed, only replaced: it is looked through at every step along a link."""
 
 
 def add_host(host: Host) -> None:
     """Know of one as long as it lives."""
+    global _hosts
     with _lock:
-        _hosts.add(host)
+        _hosts = [*(one for one in _hosts if one() is not None), ref(host)]
 
 
 def hosts_of(widget: Any) -> list[tuple[Store, HostedWidget]]:
     """Where an object is hosted, and as what."""
-    with _lock:
-        hosts = list(_hosts)
-    return [(host.store, hosted) for host in hosts if (hosted := host.of(widget)) is not None]
+    return [
+        (host.store, hosted)
+        for one in _hosts
+        if (host := one()) is not None and (hosted := host.of(widget)) is not None
+    ]

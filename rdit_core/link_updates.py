@@ -11,7 +11,7 @@ from typing import Any
 
 from .atomic import Group
 from .hosts import hosts_of
-from .link_ends import Ear, ear_of, read
+from .link_ends import EARS, Ear, read
 
 
 def note_all(group: Group, ears: Collection[Ear], *, is_first: bool) -> None:
@@ -37,10 +37,12 @@ def _components(ears: Iterable[Ear]) -> Iterator[list[Ear]]:
         seen.add(first)
         component = [first]
         for ear in component:
-            for link in list(ear.links.values()):
-                for obj, name in (link.source, link.target):
-                    other = ear_of(obj, name)
-                    if other is not None and other not in seen:
+            for serial, link in list(ear.links.items()):
+                for key in link.keys:
+                    ref = EARS.get(key)
+                    other = ref() if ref is not None else None
+                    # The number may be that of a later object.
+                    if other is not None and other not in seen and serial in other.links:
                         seen.add(other)
                         component.append(other)
         yield component

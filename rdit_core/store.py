@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from .atomic import GROUP, grouped, present_group
 from .base_server import BaseServerConnection
-from .encoding import EncodedValue, encode
+from .encoding import EncodedValue, encode, encode_numbers
 from .errors import LimitReached, UnknownWidget, UnserializableValue
 from .events import ChangesSwallowed, HostEvent, ValueRounded, ValueSkipped, WidgetOpened
 from .graves import Graves
@@ -203,8 +203,9 @@ class Store:
     def _commit_grouped(self, hosted: HostedWidget, state: Mapping[str, Any], linked: Sequence[str]) -> None:
         if ESM in state:
             self._commit_esm(hosted, state[ESM])
+            state = {name: value for name, value in state.items() if name != ESM}
         with grouped() as group:
-            group.add(self, hosted, {name: value for name, value in state.items() if name != ESM})
+            group.add(self, hosted, state)
             for name in linked:
                 carry(hosted.widget, name, by_page=self.writes.is_applying)
 
@@ -240,6 +241,10 @@ class Store:
             if name == ESM:
                 self._commit_esm(hosted, value)
                 continue
+            numbers = self._numbers(hosted, value) if type(value) is list else None
+            if numbers is not None:
+                encoded[name] = numbers
+                continue
             try:
                 if name == LAYOUT:
                     shown = self._layouts.fold(hosted, value)
@@ -254,6 +259,10 @@ class Store:
                 if type(shown) is int and abs(shown) > MAX_COUNT:
                     self._rounded(hosted, name)
         return encoded
+
+    def _numbers(self, hosted: HostedWidget, value: Any) -> EncodedValue | None:
+        """The short way for what many lists are. A property that refers to widgets may have to let go of them."""
+        return encode_numbers(value) if not hosted.children and self._value_depth > 0 else None
 
     def _store_values(self, encoded: Mapping[HostedWidget, Mapping[str, EncodedValue]]) -> bool:
         """Store encoded values and push what differs, all at once. Returns whether anything did."""
@@ -281,9 +290,10 @@ class Store:
     def commit_one(self, hosted: HostedWidget, name: str, value: Any) -> None:
         """`commit` of one property, for the many that come one by one."""
         try:
-            if not is_bare(value) or hosted.children:
+            numbers = self._numbers(hosted, value) if type(value) is list else None
+            if numbers is None and (not is_bare(value) or hosted.children):
                 value = self._refer(hosted, name, value)
-            encoded = encode(value, max_depth=self._value_depth)
+            encoded = numbers or encode(value, max_depth=self._value_depth)
         except UnserializableValue as error:
             self._skipped(hosted, name, error)
             return
