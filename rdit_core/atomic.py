@@ -96,7 +96,7 @@ def atomic() -> Iterator[None]:
         yield
 
 
-class grouped:  # noqa: N801  read as a `with` statement is; a generator would cost twice as much, at each change
+class grouped:  # A generator would cost twice as much, at each change.
     """`atomic`, with the group."""
 
     __slots__ = ("_group", "_is_outermost", "_outer")

@@ -2,7 +2,9 @@
 
 The subprotocol that the page offers says which protocol the connection speaks: `rdit.v1`, or base mode. Two tasks:
 one reads frames and feeds them in, the other sends what the connection wants sent. The second drains only when
-everything before is sent, so a page that reads slowly is owed present values and never a backlog. Deadlines are a timer
+everything before is sent, so a page that reads slowly is owed present values and never a backlog. Where the web server
+offers the short way (`direct`) a frame is fed in as it comes and answered at once, and the tasks do what takes a wait:
+for room, for a large frame, for a peer that reads slowly, for the end. Deadlines are a timer
 of the loop's, which goes off also while a peer that does not read holds the second task up. A frame that is no message
 gets its `error` from the core; whether the socket is to be closed is for the core to say, with one exception: who may
 come can change, so it is asked again from time to time, and who may not any more loses the socket.
@@ -16,7 +18,8 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Final
 
 import anyio
@@ -27,6 +30,7 @@ from rdit_core.server import CLOSE_CODES, Closing
 from rdit_core.store import AnyConnection
 
 from .counters import Counters
+from .direct import Direct, direct_of
 from .security import RECHECK, SUBPROTOCOL, VERDICT, Recheck
 from .server_log import tell
 from .sockets import Sockets
@@ -96,6 +100,7 @@ async def serve(
     counters.opened()
     try:
         await websocket.accept(chosen)
+        socket.take_short_way()
         async with anyio.create_task_group() as tasks:
             socket.everything = tasks.cancel_scope
             tasks.start_soon(socket.write)
@@ -170,27 +175,82 @@ class _Socket:
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.TimerHandle | None = None
+        self._direct: Direct | None = None
+        self._context = copy_context()
+        """Whatever is done here is done for this connection, in the log too."""
+        self._is_aside = False
+        """Whether the reader waits, with a frame in its hands: then none may overtake that."""
+        self._is_writing = False
+        """Whether the writer waits, with frames in its hands."""
+        self._left: list[str | bytes] = []
+        """Frames that the short way did not send."""
+        self._taken_s = 0.0
+        """How long its frames have kept the loop."""
+
+    def take_short_way(self) -> None:
+        """Feed frames in as they come, and answer at once, where the web server offers that."""
+        self._direct = direct_of(self._websocket.scope)
+        if self._direct is not None:
+            self._direct.hand_over(self._take_now)
 
     def wakeup(self) -> None:
         """Drain soon. Any thread."""
-        if threading.get_ident() == self._thread:
-            self._stir()
+        if self._is_woken:
             return
-        # One call to the loop per drain: each costs a system call, and the interpreter's lock changes hands.
-        if not self._is_woken:
-            self._is_woken = True
-            with contextlib.suppress(RuntimeError):  # the server's loop is closed
-                self._loop.call_soon_threadsafe(self._stir)
+        # One call to the loop per drain. From another thread each costs a system call, and the interpreter's lock
+        # changes hands; on the loop's own thread many a value may be set in a row.
+        self._is_woken = True
+        is_here = threading.get_ident() == self._thread
+        with contextlib.suppress(RuntimeError):  # the server's loop is closed
+            call_soon = self._loop.call_soon if is_here else self._loop.call_soon_threadsafe
+            call_soon(self._stir, context=self._context)
 
     def _stir(self) -> None:
         self._is_woken = False  # Before the drain: what is marked from here on wakes again.
-        self._stirred.set()
+        if self._direct is None or self._is_writing or self._left or not self._write_now(self._direct):
+            self._stirred.set()
         self._room.set()
+
+    def _take_now(self, frame: str | bytes) -> bool:
+        """Feed a frame in as it comes, if that takes no wait."""
+        if self._is_aside or len(frame) > _LARGE_FRAME or self._taken_s > _TURN_S or self.connection.is_congested:
+            return False
+        if self._refusal is None:
+            self._counters.came(frame)
+            self._context.run(self._feed, frame)
+        return True
+
+    def _feed(self, frame: str | bytes) -> None:
+        began_s = self._clock()
+        self.connection.receive_frame(frame, began_s)
+        self._taken_s += self._clock() - began_s
+        self._taken()
+
+    def _taken(self) -> None:
+        for event in self.connection.events_received():
+            self._counters.happened(event)
+        self._set_timer()  # What there is to send now has called `wakeup`.
+
+    def _write_now(self, direct: Direct) -> bool:
+        """Send what there is to send, as long as the peer takes it. Returns whether there is nothing left to do."""
+        connection = self.connection
+        frames = connection.frames_to_send(self._clock())
+        for number, frame in enumerate(frames):
+            if not direct.write(frame):
+                self._left += frames[number:]
+                return False
+            self._counters.went(frame)
+        self._sent(frames)
+        self._set_timer()
+        return self._refusal is None and connection.closing is None
+
+    def _sent(self, frames: Sequence[str | bytes]) -> None:
+        if frames and not isinstance(self.connection, BaseServerConnection):
+            self.connection.transport_progressed(self._clock())
 
     async def read(self) -> None:
         """Feed in what arrives, until the socket is gone."""
         connection = self.connection
-        taken_s = 0.0
         while True:
             self._room.clear()
             while connection.is_congested:
@@ -207,25 +267,25 @@ class _Socket:
             if len(frame) > _LARGE_FRAME:
                 self.had_large_frames = True
                 # Decoding takes its time, which the other pages should not wait for. Order is kept: we wait.
+                self._is_aside = True
                 await anyio.to_thread.run_sync(connection.receive_frame, frame, self._clock())
+                self._is_aside = False
+                self._taken()
             else:
-                began_s = self._clock()
-                connection.receive_frame(frame, began_s)
-                taken_s += self._clock() - began_s
-                if taken_s > _TURN_S:
+                self._feed(frame)
+                if self._taken_s > _TURN_S:
                     # What has arrived already is received without a pause, however much there is of it.
-                    taken_s = 0.0
                     await asyncio.sleep(0)
-            for event in connection.events_received():
-                self._counters.happened(event)
-            self._set_timer()  # What there is to send now has called `wakeup`.
+                    self._taken_s = 0.0
 
     async def write(self) -> None:
         """Send what there is to send, and close the socket when the core says so."""
         connection, socket = self.connection, self._websocket
         while True:
             self._stirred.clear()
-            frames = connection.frames_to_send(self._clock())
+            self._is_writing = True
+            frames = [*self._left, *connection.frames_to_send(self._clock())]
+            self._left.clear()
             self._room.set()
             self._set_timer()
             try:
@@ -235,8 +295,7 @@ class _Socket:
                     else:
                         await socket.send_bytes(frame)
                     self._counters.went(frame)
-                if frames and not isinstance(connection, BaseServerConnection):
-                    connection.transport_progressed(self._clock())
+                self._sent(frames)
                 closing = self._refusal or connection.closing
                 if closing is not None:
                     self.closed_with = closing.reason
@@ -247,6 +306,7 @@ class _Socket:
                 connection.receive_eof(self._clock())
                 self._room.set()
                 return
+            self._is_writing = False
             await self._stirred.wait()
 
     def close(self, reason: str) -> None:
