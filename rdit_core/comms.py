@@ -34,7 +34,8 @@ from .layouts import Layouts, is_layout_state
 from .link_ends import EARS, unlink_widget
 from .policy import WritePolicy
 from .references import IPYWIDGETS_REFERENCE, REFERENCE, is_described, is_ipywidget, prefix_of, replace_widgets
-from .store import LAYOUT, Store
+from .store import Store
+from .values import LAYOUT
 
 _log = logging.getLogger("rdit")
 

@@ -58,7 +58,7 @@ class Connections:
         self.find_slot: Final = store.find_slot
         self.closed_since: Final = store.closed_since
         self.changed_since: Final = store.changed_since
-        self.pay_owed: Final = store.pay_owed
+        self.pay_owed: Final = store.wakes.pay_owed
 
     @property
     def revision(self) -> int:
@@ -193,7 +193,7 @@ class Connections:
         """Run one batch, of a page that had seen this revision when it came. Returns the verdicts that are not plain
         success, and what interrupted an observer.
         """
-        self._store.owe()
+        self._store.wakes.owe()
         return self._writes.run_batch(session, seq, ops, seen_rev, now_s)
 
     def joined(self, connection: ServerConnection, session: Session, *, came_back: bool, resumed: bool) -> None:

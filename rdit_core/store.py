@@ -26,28 +26,27 @@ from typing import Any, Final
 
 from .atomic import GROUP, grouped, present_group
 from .base_server import BaseServerConnection
-from .encoding import EncodedValue, encode, encode_numbers
-from .errors import LimitReached, UnknownWidget, UnserializableValue
-from .events import ChangesSwallowed, HostEvent, ValueRounded, ValueSkipped, WidgetOpened
+from .encoding import EncodedValue, encode
+from .errors import LimitReached, UnknownWidget
+from .events import ChangesSwallowed, HostEvent, WidgetOpened
 from .graves import Graves
 from .hosted import HostedWidget
 from .layouts import Layouts
 from .limits import VALUE_DEPTH, Limits
 from .link_ends import EARS, is_end
-from .messages import MAX_COUNT
 from .outbox import Description
 from .propagation import carry
-from .references import is_bare, mentions_widgets
 from .server import ServerConnection
 from .session import Session, Sessions
 from .slots import Revisions, Slot, SlotKey
 from .subscriptions import Subscriptions
+from .values import Values
+from .wakes import Wakes
 from .writes import Writes
 
 _log = logging.getLogger("rdit")
 
 ESM: Final = "_esm"
-LAYOUT: Final = "layout"
 _ESM_URL: Final = "esm_url"
 _REREADS: Final = 100
 """Bound on second looks after one commit: a trait whose serialized form is never twice the same must not hang a
@@ -90,14 +89,13 @@ class Store:
         self.revisions: Final = Revisions()
         self.writes: Final = Writes(self, limits)
         """Runs what pages wrote."""
+        self.values: Final = Values(layouts, limits.max_depth - VALUE_DEPTH, host.emit)
+        """What widgets hold, as pages see it."""
+        self.wakes: Final = Wakes(self.lock, self.writes)
+        """Has connections send what they owe."""
         self._host = host
         self._esm_url = esm_url
-        self._layouts = layouts
-        self._value_depth = limits.max_depth - VALUE_DEPTH
         self._graves = Graves(limits.max_tombstones)
-        self._is_owing = False
-        self._owed: dict[AnyConnection, None] = {}
-        """Connections to wake when the batch that is being applied is done."""
 
     # Finding. WriteCore: what writes ask.
 
@@ -198,22 +196,26 @@ class Store:
             if linked or present_group() is not None:
                 self._commit_grouped(hosted, state, linked)
                 return False
-        return self._store_values({hosted: self._encoded(hosted, state)})
+        return self._store_values({hosted: self.values.encode(hosted, self._without_esm(hosted, state))})
 
     def _commit_grouped(self, hosted: HostedWidget, state: Mapping[str, Any], linked: Sequence[str]) -> None:
-        if ESM in state:
-            self._commit_esm(hosted, state[ESM])
-            state = {name: value for name, value in state.items() if name != ESM}
         with grouped() as group:
-            group.add(self, hosted, state)
+            group.add(self, hosted, self._without_esm(hosted, state))
             for name in linked:
                 carry(hosted.widget, name, by_page=self.writes.is_applying)
+
+    def _without_esm(self, hosted: HostedWidget, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The state, with new code taken out and told by itself."""
+        if ESM not in state:
+            return state
+        self._commit_esm(hosted, state[ESM])
+        return {name: value for name, value in state.items() if name != ESM}
 
     def commit_together(self, pending: Mapping[HostedWidget, Mapping[str, Any]]) -> None:
         """Take what these properties hold now, all of it under one hold of the lock."""
         for _ in range(_REREADS):
             encoded = {
-                hosted: self._encoded(hosted, self._present(hosted, state))
+                hosted: self.values.encode(hosted, self.values.present(hosted, state))
                 for hosted, state in pending.items()
                 if hosted.widget is not None
             }
@@ -221,48 +223,6 @@ class Store:
             # Where several threads write: until what is stored is what stands.
             if not is_news or all(len(hosted.writers) <= 1 for hosted in encoded):
                 break
-
-    def _present(self, hosted: HostedWidget, state: Mapping[str, Any]) -> dict[str, Any]:
-        """What these properties hold now; the values that are given, of those that cannot be read."""
-        present: dict[str, Any] = {}
-        for name, value in state.items():
-            if not hosted.can_read(name):
-                present[name] = value
-                continue
-            try:
-                present[name] = hosted.read(name)
-            except Exception as error:
-                self._unreadable(hosted, name, error)
-        return present
-
-    def _encoded(self, hosted: HostedWidget, state: Mapping[str, Any]) -> dict[str, EncodedValue]:
-        encoded: dict[str, EncodedValue] = {}
-        for name, value in state.items():
-            if name == ESM:
-                self._commit_esm(hosted, value)
-                continue
-            numbers = self._numbers(hosted, value) if type(value) is list else None
-            if numbers is not None:
-                encoded[name] = numbers
-                continue
-            try:
-                if name == LAYOUT:
-                    shown = self._layouts.fold(hosted, value)
-                elif is_bare(value) and not hosted.children:
-                    shown = value
-                else:
-                    shown = self._refer(hosted, name, value)
-                encoded[name] = encode(shown, max_depth=self._value_depth)
-            except UnserializableValue as error:
-                self._skipped(hosted, name, error)
-            else:
-                if type(shown) is int and abs(shown) > MAX_COUNT:
-                    self._rounded(hosted, name)
-        return encoded
-
-    def _numbers(self, hosted: HostedWidget, value: Any) -> EncodedValue | None:
-        """The short way for what many lists are. A property that refers to widgets may have to let go of them."""
-        return encode_numbers(value) if not hosted.children and self._value_depth > 0 else None
 
     def _store_values(self, encoded: Mapping[HostedWidget, Mapping[str, EncodedValue]]) -> bool:
         """Store encoded values and push what differs, all at once. Returns whether anything did."""
@@ -279,7 +239,7 @@ class Store:
                 lost = self._tell(changed, woken)
             for hosted, name, value in changed:
                 hosted.slots[name] = Slot(value, self.revisions.next())
-        self._wake(woken)
+        self.wakes.wake(woken)
         if lost:
             self._swallowed(lost)
         for hosted in encoded:
@@ -289,13 +249,8 @@ class Store:
 
     def commit_one(self, hosted: HostedWidget, name: str, value: Any) -> None:
         """`commit` of one property, for the many that come one by one."""
-        try:
-            numbers = self._numbers(hosted, value) if type(value) is list else None
-            if numbers is None and (not is_bare(value) or hosted.children):
-                value = self._refer(hosted, name, value)
-            encoded = numbers or encode(value, max_depth=self._value_depth)
-        except UnserializableValue as error:
-            self._skipped(hosted, name, error)
+        encoded = self.values.encode_one(hosted, name, value)
+        if encoded is None:
             return
         woken: dict[AnyConnection, None] = {}
         lost: Sequence[SlotKey] = ()
@@ -313,28 +268,11 @@ class Store:
                         if swallowed := connection.change_one(key, slot.value, encoded):
                             lost = [*lost, *swallowed]
             hosted.slots[name] = Slot(encoded, self.revisions.next())
-        self._wake(woken)
+        self.wakes.wake(woken)
         if lost:
             self._swallowed(lost)
         if hosted.has_strayed:
             self._look_after_strays(hosted)
-        if type(value) is int and abs(value) > MAX_COUNT:
-            self._rounded(hosted, name)
-
-    def _refer(self, hosted: HostedWidget, name: str, value: Any) -> Any:
-        """A value with references where there are widgets in it. Raises `UnserializableValue`."""
-        try:
-            has_widgets = mentions_widgets(value)
-        except RecursionError:
-            has_widgets = False  # Whoever encodes it will say that it contains itself.
-        if not has_widgets:
-            if hosted.children.pop(name, None) is not None:
-                hosted.has_strayed = True
-            return value
-        if hosted.widget is None:
-            hosted.unread.add(name)
-            return None
-        return hosted.comm.owner.comm_refers(hosted.comm, name, value)
 
     def _look_after_strays(self, hosted: HostedWidget) -> None:
         hosted.has_strayed = False
@@ -342,25 +280,17 @@ class Store:
 
     def refresh(self, hosted: HostedWidget, property: str) -> bool:
         """Read a property of a widget again and commit what differs. Returns whether it did."""
-        if not hosted.can_read(property):
-            return False
-        try:
-            value = hosted.read(property)
-        except Exception as error:
-            self._unreadable(hosted, property, error)
+        present = self.values.read(hosted, property)
+        if not present:
             return False
         if is_end(hosted.widget, property):
             # A second look sends nothing along a link again.
-            slot, encoded = hosted.slots.get(property), self._encoded(hosted, {property: value})
+            slot, encoded = hosted.slots.get(property), self.values.encode(hosted, present)
             if slot is not None and encoded.get(property, slot.value) == slot.value:
                 return False
-            self.commit(hosted, {property: value})
+            self.commit(hosted, present)
             return present_group() is None
-        return self.commit(hosted, {property: value})
-
-    def _unreadable(self, hosted: HostedWidget, name: str, error: Exception) -> None:
-        _log.warning("value of %s.%s skipped: its serializer raised", hosted.comm.comm_id, name, exc_info=error)
-        self.emit(ValueSkipped(hosted.comm.comm_id, name, f"its serializer raised {type(error).__name__}"))
+        return self.commit(hosted, present)
 
     def refresh_all(self) -> list[SlotKey]:
         """Read every property of every widget again and commit what differs. Returns which did."""
@@ -391,13 +321,7 @@ class Store:
                     for widget_id in hosted.ids:
                         connection.mark((widget_id, name))
                     woken[connection] = None
-            self._wake(woken)
-
-    def _rounded(self, hosted: HostedWidget, name: str) -> None:
-        if name not in hosted.rounded:
-            hosted.rounded.add(name)
-            _log.warning("%s.%s is beyond 2**53 - 1: pages round it", hosted.comm.comm_id, name)
-            self.emit(ValueRounded(hosted.comm.comm_id, name))
+            self.wakes.wake(woken)
 
     def _swallowed(self, keys: Iterable[SlotKey]) -> None:
         for widget_id, name in keys:
@@ -407,15 +331,11 @@ class Store:
                 _log.warning("%s.%s changes to and fro faster than a page reads: it misses some", widget_id, name)
                 self.emit(ChangesSwallowed(widget_id, name))
 
-    def _skipped(self, hosted: HostedWidget, name: str, error: UnserializableValue) -> None:
-        _log.warning("value of %s.%s skipped: %s", hosted.comm.comm_id, name, error)
-        self.emit(ValueSkipped(hosted.comm.comm_id, name, str(error)))
-
     def send(
         self, hosted: HostedWidget, content: Any, buffers: Sequence[Any], sessions: Sequence[Session] | None
     ) -> None:
         """Keep a custom message for every session that shows the widget, or for these."""
-        encoded = encode(content, max_depth=self._value_depth)
+        encoded = encode(content, max_depth=self.values.max_depth)
         copies = tuple(memoryview(data).tobytes() for data in buffers)
         group = present_group()
         if group is not None and group.holds_messages:
@@ -441,7 +361,7 @@ class Store:
                         session.add_message(widget_id, inst, encoded, copies)
                 if session.connection is not None:
                     woken[session.connection] = None
-        self._wake(woken)
+        self.wakes.wake(woken)
 
     def _tell(
         self, changes: Iterable[tuple[HostedWidget, str, EncodedValue]], woken: dict[AnyConnection, None]
@@ -467,35 +387,6 @@ class Store:
                 continue
             woken[connection] = None
         return lost
-
-    def _wake(self, connections: Mapping[AnyConnection, None]) -> None:
-        """Have connections send what they were marked with; while a batch is applied, together with its ack."""
-        if not connections:
-            return
-        if self.writes.is_applying:
-            with self.lock:
-                if self._is_owing:
-                    self._owed.update(connections)
-                    return
-        for connection in connections:
-            connection.wake()
-
-    def owe(self) -> None:
-        """Wake no connection that this thread marks until `pay_owed`: a batch is applied, and its ack goes along."""
-        with self.lock:
-            self._is_owing = True
-
-    def pay_owed(self) -> None:
-        """Wake the connections that have something to send since a batch is being applied, and hold none back for the
-        rest of that batch.
-        """
-        with self.lock:
-            self._is_owing = False
-            if not self._owed:
-                return
-            owed, self._owed = self._owed, {}
-        for connection in owed:
-            connection.wake()
 
     @property
     def _esm_name(self) -> str:

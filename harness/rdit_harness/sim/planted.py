@@ -146,9 +146,9 @@ _ALL = (
         "A value that has no form is told as `null`.",
         "I8",
         (
-            "store:Store.commit_one",
-            "self._skipped(hosted, name, error)\n        return",
-            "self._skipped(hosted, name, error)\n        encoded = encode(None)",
+            "values:Values.encode_one",
+            "name, str(error)))\n        return None",
+            "name, str(error)))\n        return encode(None)",
         ),
     ),
     _bug(
@@ -404,7 +404,7 @@ _ALL = (
         (
             "store:Store._commit_grouped",
             "for name in linked:",
-            "self._store_values({hosted: self._encoded(hosted, state)})\n        for name in linked:",
+            "self._store_values({hosted: self.values.encode(hosted, state)})\n        for name in linked:",
         ),
     ),
     _bug(
