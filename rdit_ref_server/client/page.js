@@ -20,7 +20,7 @@ import { createProgress } from "./progress.js";
 import { createResults, setText } from "./results.js";
 
 /** So long after the last acknowledgement the page calls itself idle again. */
-export const IDLE_AFTER_MS = 4;
+export const IDLE_AFTER_MS = 16;
 const EVENT_KINDS = ["statement", "stream", "display", "update", "clear", "error", "widget", "done", "reset"];
 /** A stream that broke off while the socket is live is opened again after this long. */
 export const STREAM_RETRY_MS = 1_000;
