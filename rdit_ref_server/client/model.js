@@ -345,7 +345,8 @@ export function createModel(widgetId, state, channel, options = {}) {
 
   /** @param {string} name @returns {string[]} */
   function eventNames(name) {
-    const names = String(name).split(/\s+/).filter(Boolean);
+    const text = String(name);
+    const names = /\s/.test(text) || text === "" ? text.split(/\s+/).filter(Boolean) : [text];
     if (profile === "strict") {
       if (names.length > 1) warnOnce("names", `several event names in one string ("${name}") are not AFM`);
       if (names.includes("all")) warnOnce("all", 'the event "all" is not AFM');
