@@ -155,6 +155,42 @@ export function toJsonData(value, { binary, number, text = (item) => item, maxDe
 }
 
 /**
+ * Whether JSON has all that is in a value: `JSON.stringify` then makes of the value itself what it would of its
+ * `toJsonData`, except that texts are not looked at. Values that are nested too deeply, or contain themselves, are none.
+ *
+ * @param {any} value
+ * @param {number} maxDepth
+ * @returns {boolean}
+ */
+export function isJsonData(value, maxDepth) {
+  switch (typeof value) {
+    case "number":
+      return Number.isFinite(value);
+    case "string":
+    case "boolean":
+      return true;
+    case "object":
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (maxDepth <= 0 || typeof value.toJSON === "function") return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i += 1) {
+      const item = value[i];
+      if (!(typeof item === "number" ? Number.isFinite(item) : isJsonData(item, maxDepth - 1))) return false;
+    }
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  // Without a prototype it may be the engine's own way to put raw text into JSON.
+  if (prototype === null || Object.getPrototypeOf(prototype) !== null) return false;
+  for (const key of Object.keys(value)) if (!isJsonData(value[key], maxDepth - 1)) return false;
+  return true;
+}
+
+/**
  * A snapshot of a value in the form that the base mode carries; numbers that are not finite become null. Otherwise as
  * `toJsonData`.
  *
@@ -207,8 +243,8 @@ export function fromWire(value, depth = 0) {
  * @returns {boolean}
  */
 export function deepEqual(a, b) {
-  /** @type {Map<object, object>} Pairs under comparison: meeting one again means a cycle, equal so far. */
-  const open = new Map();
+  /** @type {Map<object, object> | null} Pairs under comparison: meeting one again means a cycle, equal so far. */
+  let open = null;
 
   /** @param {any} left @param {any} right @returns {boolean} */
   function equal(left, right) {
@@ -219,7 +255,8 @@ export function deepEqual(a, b) {
     if (isBinary(left)) return equalBytes(bytesOf(left), bytesOf(right));
     if (left instanceof Date) return left.getTime() === right.getTime();
     if (left instanceof Map || left instanceof Set) return equalLists([...left], [...right]);
-    if (open.get(left) === right) return true;
+    if (open?.get(left) === right) return true;
+    open ??= new Map();
     open.set(left, right);
     const result = Array.isArray(left) ? equalLists(left, right) : equalKeys(left, right);
     open.delete(left);
@@ -229,7 +266,7 @@ export function deepEqual(a, b) {
   /** @param {any[]} left @param {any[]} right */
   function equalLists(left, right) {
     if (left.length !== right.length) return false;
-    for (let i = 0; i < left.length; i += 1) if (!equal(left[i], right[i])) return false;
+    for (let i = 0; i < left.length; i += 1) if (left[i] !== right[i] && !equal(left[i], right[i])) return false;
     return true;
   }
 
@@ -254,12 +291,39 @@ export function deepEqual(a, b) {
 export function sameOnWire(a, b) {
   if (deepEqual(a, b)) return true;
   if (typeof a !== "object" && typeof b !== "object") return (a ?? null) === (b ?? null);
+  if (isOtherData(a, b)) return false;
   try {
     const stand = { binary: (/** @type {Uint8Array} */ bytes) => bytes, number: (/** @type {number} */ item) => item };
     return deepEqual(toJsonData(a, stand), toJsonData(b, stand));
   } catch {
     return false;
   }
+}
+
+/** Types whose values stand for themselves on the wire, and for nothing else. */
+const PLAIN_TYPES = ["number", "string", "boolean"];
+
+/**
+ * Whether two values are certain to differ on the wire, for different numbers or texts stand in the same place or their
+ * lists are not of one length. Most values that differ do so early, and are spared two copies.
+ *
+ * @param {any} a
+ * @param {any} b
+ * @param {number} [maxDepth]
+ * @returns {boolean} false: they may be the same, or not
+ */
+function isOtherData(a, b, maxDepth = MAX_DEPTH) {
+  if (a === b) return false;
+  if (PLAIN_TYPES.includes(typeof a) && PLAIN_TYPES.includes(typeof b)) return a === a || b === b;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || maxDepth === 0) return false;
+  if (typeof a.toJSON === "function" || typeof b.toJSON === "function") return false;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    if (a.length !== b.length) return true;
+    for (let i = 0; i < a.length; i += 1) if (isOtherData(a[i], b[i], maxDepth - 1)) return true;
+    return false;
+  }
+  if (!isPlainObject(a) || !isPlainObject(b)) return false;
+  return Object.keys(a).some((key) => Object.hasOwn(b, key) && isOtherData(a[key], b[key], maxDepth - 1));
 }
 
 /**
@@ -274,7 +338,11 @@ export function copyData(value) {
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     return new DataView(bytes.slice().buffer);
   }
-  if (Array.isArray(value)) return value.map(copyData);
+  if (Array.isArray(value)) {
+    const copy = value.slice();
+    for (let i = 0; i < copy.length; i += 1) if (typeof copy[i] === "object") copy[i] = copyData(copy[i]);
+    return copy;
+  }
   // A spread defines every key as an own property, so the assignment below cannot reach a setter.
   const copy = { ...value };
   for (const key of Object.keys(copy)) if (typeof copy[key] === "object") copy[key] = copyData(copy[key]);

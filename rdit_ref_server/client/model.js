@@ -116,22 +116,26 @@ function isReference(value) {
  * Copy of the arrays and plain objects in a value; all else, buffers too, is shared.
  *
  * @param {unknown} value
- * @param {Map<object, unknown>} [seen]
+ * @param {Map<object, unknown> | null} [seen]
  * @returns {unknown}
  */
-function copyStructure(value, seen = new Map()) {
+function copyStructure(value, seen = null) {
   if (typeof value !== "object" || value === null) return value;
-  const known = seen.get(value);
+  const known = seen?.get(value);
   if (known !== undefined) return known;
   if (Array.isArray(value)) {
     /** @type {unknown[]} */
-    const copy = [];
+    const copy = [...value];
+    const start = copy.findIndex((item) => typeof item === "object");
+    if (start < 0) return copy;
+    seen ??= new Map();
     seen.set(value, copy);
-    for (const item of value) copy.push(copyStructure(item, seen));
+    for (let i = start; i < copy.length; i += 1) copy[i] = copyStructure(copy[i], seen);
     return copy;
   }
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return value;
+  seen ??= new Map();
   const copy = Object.create(prototype);
   seen.set(value, copy);
   for (const [key, item] of Object.entries(value)) {
@@ -341,7 +345,8 @@ export function createModel(widgetId, state, channel, options = {}) {
 
   /** @param {string} name @returns {string[]} */
   function eventNames(name) {
-    const names = String(name).split(/\s+/).filter(Boolean);
+    const text = String(name);
+    const names = /\s/.test(text) || text === "" ? text.split(/\s+/).filter(Boolean) : [text];
     if (profile === "strict") {
       if (names.length > 1) warnOnce("names", `several event names in one string ("${name}") are not AFM`);
       if (names.includes("all")) warnOnce("all", 'the event "all" is not AFM');

@@ -19,6 +19,8 @@ import {
 import { createProgress } from "./progress.js";
 import { createResults, setText } from "./results.js";
 
+/** So long after the last acknowledgement the page calls itself idle again. */
+export const IDLE_AFTER_MS = 16;
 const EVENT_KINDS = ["statement", "stream", "display", "update", "clear", "error", "widget", "done", "reset"];
 /** A stream that broke off while the socket is live is opened again after this long. */
 export const STREAM_RETRY_MS = 1_000;
@@ -109,17 +111,32 @@ export function startPage(options = {}) {
   let streamTimer = null;
   /** @type {any} */
   let soonTimer = null;
+  /** @type {any} */
+  let idleTimer = null;
+  let shownIdle = false;
 
-  /** Says whether anything is in flight: at once, and with each edit twice, so nothing else is touched. */
+  /** Says whether anything is in flight; it happens with each edit, so nothing else is touched. */
   function updateIdle() {
     const isSettled = isStreamDone && !isRestarting && !results.isRendering && connection.idle;
     const isIdle = connection.state === "live" && isSettled;
-    if (html.hasAttribute("data-rdit-idle") !== isIdle) html.toggleAttribute("data-rdit-idle", isIdle);
+    if (isIdle === shownIdle) return;
+    shownIdle = isIdle;
+    html.toggleAttribute("data-rdit-idle", isIdle);
   }
 
-  /** An edit that is acknowledged within a blink makes nobody busy. */
-  function updateSoon() {
+  function idleIsDue() {
+    idleTimer = null;
     updateIdle();
+  }
+
+  /**
+   * An edit that is acknowledged within a blink makes nobody busy. That there is one is marked at once; that there is
+   * none any more in a moment, for a widget that answers what it hears has the next one under way by then.
+   */
+  function updateSoon() {
+    // A page that nobody sees has its timers ring late.
+    if (!connection.idle || document.visibilityState !== "visible") updateIdle();
+    else idleTimer ??= window.setTimeout(idleIsDue, IDLE_AFTER_MS);
     soonTimer ??= window.setTimeout(update, BUSY_AFTER_MS);
   }
 

@@ -152,7 +152,9 @@ export function driveSession(context, onBase) {
 
   function arm() {
     const deadline = session.nextDeadline();
-    if (deadline === timerAt) return;
+    // Every message moves the deadline away. A timer that rings before it finds nothing to do and is set again, which
+    // costs less than a timer per message.
+    if (deadline === timerAt || (deadline !== null && timerAt !== null && timerAt <= deadline)) return;
     clearTimeout(timer);
     timerAt = deadline;
     if (deadline === null) return;

@@ -59,19 +59,18 @@ export function createShown({ fault, forget }) {
       if (entry.isClosed) forget(slot);
       if (entry.isClosed || entry.isStale || entry.inst === null || !entry.model) continue;
       const { model } = entry;
-      // A property that Python does not have: there is nothing to show in the place of an edit that was refused.
-      const value = confirmed?.value;
       if (model.isDirty(property)) {
         // Our own earlier edit came back: the one that is not saved yet is newer, and stays.
         const own = acknowledged.get(slot);
-        if (own && sameOnWire(decodeValue(own.value), value)) continue;
-      } else if ((confirmed && certain.get(slot) === confirmed) || sameOnWire(model.peek(property), value)) {
+        if (own && sameOnWire(decodeValue(own.value), confirmed?.value)) continue;
+      } else if ((confirmed && certain.get(slot) === confirmed) || sameOnWire(model.peek(property), confirmed?.value)) {
         tellReceivers(slot);
         continue;
       }
       const list = changes.get(entry) ?? [];
       changes.set(entry, list);
-      list.push([property, copyData(value)]);
+      // A property that Python does not have has no value: there is nothing to show in the place of a refused edit.
+      list.push([property, copyData(confirmed?.value)]);
       tellReceivers(slot);
     }
     slots.clear();

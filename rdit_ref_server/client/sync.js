@@ -27,6 +27,27 @@ import { decodeValue } from "./frames.js";
 
 /** @typedef {ReturnType<typeof createSync>} SyncState */
 
+/**
+ * What Python has, where that is what was sent. Most often the next value is there before anybody looks at this one, so
+ * it is decoded when somebody does. Bytes are views of a frame, which is not to be kept for longer than it has to be.
+ *
+ * @param {import("./frames.js").Encoded} encoded
+ * @param {number} rev
+ * @returns {NonNullable<Slot["confirmed"]>}
+ */
+function ownValue(encoded, rev) {
+  if (encoded.buffers.length > 0) return { value: decodeValue(encoded), rev };
+  /** @type {{ value: unknown } | null} */
+  let decoded = null;
+  return {
+    get value() {
+      decoded ??= { value: decodeValue(encoded) };
+      return decoded.value;
+    },
+    rev,
+  };
+}
+
 /** @param {SyncHost} host */
 export function createSync({ edits, widgets, shown, events, isOver, becameLive }) {
   /** @type {{ epoch: string, session: string, secret: string } | null} */
@@ -56,7 +77,7 @@ export function createSync({ edits, widgets, shown, events, isOver, becameLive }
   function takeSame([widgetId, inst, property, seq, index, slotRev], named) {
     const op = edits.sentOp(seq, index);
     if (!op?.slot) return;
-    const slot = widgets.change([widgetId, inst, property, decodeValue(op.value), slotRev]);
+    const slot = widgets.change(widgetId, inst, property, ownValue(op.value, slotRev));
     if (slot) named.set(slot, { op, confirmed: slot.confirmed });
   }
 
@@ -81,7 +102,7 @@ export function createSync({ edits, widgets, shown, events, isOver, becameLive }
     const named = new Map();
     for (const part of whole) for (const opened of part.open ?? []) widgets.open(opened, closing);
     for (const { changes = [], same = [], close = [] } of whole) {
-      for (const change of changes) widgets.change(change);
+      for (const [id, inst, property, value, rev] of changes) widgets.change(id, inst, property, { value, rev });
       for (const one of same) takeSame(one, named);
       for (const [id, inst] of close) widgets.close(widgets.get(id), inst, closing);
     }

@@ -20,7 +20,7 @@ import { createModel } from "./model.js";
  * @typedef {object} Slot
  * @property {Entry} entry
  * @property {string} property
- * @property {{ value: any, rev: number } | null} confirmed what Python has, as far as we know; never handed out
+ * @property {{ readonly value: any, rev: number } | null} confirmed what Python has, as far as we know; never handed out
  * @property {number} seenRev what the page shows, or showed when it was edited, if that is looked at
  * @property {number} pending ops that wait or are unacknowledged
  * @property {Op | null} queued the last one that waits
@@ -198,18 +198,24 @@ export function createWidgets(host) {
     open,
     close,
 
-    /** @param {[string, number, string, unknown, number]} change @returns {Slot | null} the slot, if it was news */
-    change([widgetId, inst, property, value, rev]) {
+    /**
+     * @param {string} widgetId
+     * @param {number} inst
+     * @param {string} property
+     * @param {NonNullable<Slot["confirmed"]>} confirmed
+     * @returns {Slot | null} the slot, if it was news
+     */
+    change(widgetId, inst, property, confirmed) {
       const entry = entries.get(widgetId);
       if (!entry || entry.inst !== inst) return null;
-      if (typeof value === "string" && (property === "esm_url" || property === "_esm")) {
-        if (property === "esm_url") setSource(entry, value, undefined);
-        else setSource(entry, undefined, value);
+      if ((property === "esm_url" || property === "_esm") && typeof confirmed.value === "string") {
+        if (property === "esm_url") setSource(entry, confirmed.value, undefined);
+        else setSource(entry, undefined, confirmed.value);
         return null;
       }
       const slot = slotOf(entry, property);
-      if (slot.confirmed && rev <= slot.confirmed.rev) return null;
-      slot.confirmed = { value, rev };
+      if (slot.confirmed && confirmed.rev <= slot.confirmed.rev) return null;
+      slot.confirmed = confirmed;
       host.shown.settle(slot);
       return slot;
     },

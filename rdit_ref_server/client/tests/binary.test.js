@@ -3,8 +3,19 @@ import { test } from "node:test";
 
 import { serialize } from "@jupyterlab/services/lib/kernel/serialize.js";
 
-import { MAX_DEPTH, bytesOf, decodeBase64, deepEqual, encodeBase64, fromWire, isPlainObject, toWire } from "../binary.js";
-import { encodeValue } from "../frames.js";
+import {
+  MAX_DEPTH,
+  bytesOf,
+  copyData,
+  decodeBase64,
+  deepEqual,
+  encodeBase64,
+  fromWire,
+  isPlainObject,
+  sameOnWire,
+  toWire,
+} from "../binary.js";
+import { MAX_VALUE_DEPTH, encodeValue, utf8Size } from "../frames.js";
 
 const wire = (/** @type {unknown} */ value) => JSON.stringify(toWire(value));
 
@@ -184,4 +195,101 @@ test("deepEqual ends on values that contain themselves", () => {
     return value;
   };
   assert.equal(deepEqual(make(), make()), true);
+});
+
+for (const [a, b, expected] of /** @type {[unknown, unknown, boolean][]} */ ([
+  [[1, 2, 3], [1, 2, 3], true],
+  [[1, 2, 3], [1, 2, 4], false],
+  [[1, 2], [1, 2, 3], false],
+  [[1], ["1"], false],
+  [[1], [true], false],
+  [[NaN], [NaN], true],
+  [[NaN], [1], false],
+  [[0], [-0], true],
+  [[undefined], [null], true],
+  [[, 1], [null, 1], true],
+  [[1n, "a"], [1, "a"], true],
+  [[1n, "a"], [1, "b"], false],
+  [[[1, 2], [3]], [[1, 2], [4]], false],
+  [[{ x: 1, y: undefined }], [{ x: 1 }], true],
+  [[{ x: 1, y: undefined }], [{ x: 2 }], false],
+  [{ a: { b: 1 } }, { a: { b: 2 } }, false],
+  [{ a: 1 }, { b: 1 }, false],
+  [[new Date(0)], ["1970-01-01T00:00:00.000Z"], true],
+  [{ a: "x", toJSON: () => ({ a: "y" }) }, { a: "y" }, true],
+  [Object.assign([1], { toJSON: () => [2] }), [2], true],
+  [[new Uint8Array([1])], [new DataView(buffer(1))], true],
+  [[new Uint8Array([1])], [new DataView(buffer(2))], false],
+  [[new String("a")], ["a"], true],
+  [[() => {}], [null], false],
+  [JSON.parse('{"__proto__":1}'), JSON.parse('{"__proto__":2}'), false],
+])) {
+  const [left, right] = [a, b].map((value) => JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${item}n` : item)));
+  test(`on the wire ${left} and ${right} are ${expected ? "the same" : "not the same"}`, () => {
+    assert.equal(sameOnWire(a, b), expected);
+    assert.equal(sameOnWire(b, a), expected);
+  });
+}
+
+test("values that contain themselves are like no others on the wire", () => {
+  const loop = (/** @type {number} */ end) => {
+    /** @type {any[]} */
+    const list = [];
+    list.push(list, end);
+    return list;
+  };
+  assert.equal(sameOnWire([loop(1)], [[1]]), false);
+  assert.equal(sameOnWire(loop(1), loop(2)), false);
+});
+
+for (const [name, value, text] of /** @type {[string, unknown, string][]} */ ([
+  ["numbers", [1, -0, 1e21, 0.1], "[1,0,1e+21,0.1]"],
+  ["numbers that are not finite", [1, NaN], "[1,null]"],
+  ["a hole", [1, , 2], "[1,null,2]"],
+  ["nothing", undefined, "null"],
+  ["undefined in an object", { a: undefined, b: [1] }, '{"b":[1]}'],
+  ["keys that are numbers", { b: 1, 2: 1, 1: 1 }, '{"1":1,"2":1,"b":1}'],
+  ["a key called __proto__", JSON.parse('{"__proto__":1}'), '{"__proto__":1}'],
+  ["half a surrogate pair", ["a\ud800", { "\udc00": 1 }], '["a\ufffd",{"\ufffd":1}]'],
+  ["text that looks like an escape", ["\\ud800", "\u{1f600}"], '["\\\\ud800","\u{1f600}"]'],
+  ["what is not plain", [new Date(0), new String("a"), 7n, new Map()], '["1970-01-01T00:00:00.000Z","a",7,{}]'],
+  ["an instance", [new (class { x = 1; })()], '[{"x":1}]'],
+  ["a list that says what it is", Object.assign([1], { toJSON: () => [2] }), "[2]"],
+])) {
+  test(`${name}: the text of a value is that of its copy, and its size that of the text`, () => {
+    const encoded = encodeValue(value);
+    assert.equal(encoded.text, text);
+    if (encoded.specials.length === 0) assert.equal(encoded.size, new TextEncoder().encode(text).length);
+  });
+}
+
+test("a value may be as deep as the other side reads, no deeper, and not contain itself", () => {
+  const nest = (/** @type {number} */ depth) => {
+    /** @type {unknown} */
+    let value = 1;
+    for (let i = 0; i < depth; i += 1) value = i % 2 ? [value] : { a: value };
+    return value;
+  };
+  assert.equal(encodeValue(nest(MAX_VALUE_DEPTH)).text, JSON.stringify(nest(MAX_VALUE_DEPTH)));
+  assert.throws(() => encodeValue(nest(MAX_VALUE_DEPTH + 1)), { name: "DataCloneError", message: /deeper/ });
+  /** @type {unknown[]} */
+  const loop = [1];
+  loop.push(loop, loop);
+  assert.throws(() => encodeValue(loop), { name: "DataCloneError", message: /\$\[1\]/ });
+});
+
+test("the size of a text is that of its bytes", () => {
+  for (const text of ["", "a", "\x7f", "\x80", "é", "€", "\u{1f600}", "a€\u{1f600}é"]) {
+    assert.equal(utf8Size(text), new TextEncoder().encode(text).length);
+  }
+});
+
+test("a copy of data shares nothing with it", () => {
+  /** @type {any[]} */
+  const value = [1, null, [2], { a: [3] }, new DataView(buffer(4))];
+  const copy = copyData(value);
+  assert.deepEqual(copy, value);
+  for (const at of [2, 3, 4]) assert.notEqual(copy[at], value[at]);
+  assert.notEqual(copy[3].a, value[3].a);
+  assert.notEqual(copy[4].buffer, value[4].buffer);
 });

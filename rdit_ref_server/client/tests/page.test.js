@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { BACKOFF_BASE_MS, connect } from "../connection.js";
-import { BUSY_AFTER_MS, DONE_GRACE_MS, STREAM_RETRY_MS, startPage } from "../page.js";
+import { BUSY_AFTER_MS, DONE_GRACE_MS, IDLE_AFTER_MS, STREAM_RETRY_MS, startPage } from "../page.js";
 import { ANNOUNCED_EVERY_MS, SHOWN_AFTER_MS, durationText } from "../progress.js";
 import { MAX_NOTICES, SAID_MS } from "../results.js";
 import { captureConsole, fakeClock, fakeImports, fakeNetwork, fakePage, opened, settle } from "./fakes.js";
@@ -27,6 +27,7 @@ function makeWorld(mark = "") {
   const network = fakeNetwork();
   const clock = fakeClock();
   Object.assign(window, { setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout });
+  Object.defineProperty(document, "visibilityState", { value: "visible" });
   /** @type {FakeEventSource[]} */
   const streams = [];
   /** @type {[string, any][]} */
@@ -439,6 +440,7 @@ describe("widgets", () => {
     world.clock.advance(BUSY_AFTER_MS);
     assert.equal(world.byId("rdit-run").textContent, "Busy");
     world.network.last.ack("1.1", "n");
+    world.clock.advance(IDLE_AFTER_MS);
     assert.equal(world.isIdle, true);
     world.clock.advance(BUSY_AFTER_MS);
     assert.equal(world.byId("rdit-run").textContent, "Ready");
@@ -596,7 +598,34 @@ describe("rdit/1", () => {
     world.page.connection.sendUpdate("1.1", "n", 9);
     assert.equal(world.isIdle, false);
     world.network.last.sync({ ack: 1, changes: [["1.1", 40, "n", 9, 60]] });
+    world.clock.advance(IDLE_AFTER_MS);
     assert.equal(world.isIdle, true);
+  });
+
+  test("edits that follow each other at once mark the page as busy once, and an edit at the end of a row counts", async () => {
+    startV1({}, { 1.1: { n: 8 } });
+    world.stream.say("widget", 1, widget("ok"));
+    world.finish(2);
+    await settle();
+    /** @type {boolean[]} */
+    const marks = [];
+    const html = world.document.documentElement;
+    const { toggleAttribute } = html;
+    html.toggleAttribute = (name, force) => {
+      marks.push(Boolean(force));
+      return toggleAttribute.call(html, name, force);
+    };
+    for (let n = 1; n <= 10; n += 1) {
+      world.page.connection.sendUpdate("1.1", "n", n);
+      assert.equal(world.isIdle, false);
+      world.network.last.sync({ ack: n, changes: [["1.1", 40, "n", n, 60 + n]] });
+    }
+    world.page.connection.sendUpdate("1.1", "n", 11);
+    world.clock.advance(IDLE_AFTER_MS);
+    assert.deepEqual([world.isIdle, marks], [false, [false]]);
+    world.network.last.sync({ ack: 11, changes: [["1.1", 40, "n", 11, 71]] });
+    world.clock.advance(IDLE_AFTER_MS);
+    assert.deepEqual([world.isIdle, marks], [true, [false, true]]);
   });
 
   test("a reset keeps the socket, ends the views, and shows the new run", async () => {

@@ -314,6 +314,29 @@ describe("an edit", () => {
     assert.equal(world.model("w").get("n"), 5);
   });
 
+  test("whose value the server names is confirmed as it was saved, whatever the widget did to its list since", () => {
+    const world = makeWorld();
+    world.live([widget("w", { d: null })]);
+    /** @type {any[]} */
+    const own = [1, [2]];
+    world.set("w", "d", own);
+    world.frames();
+    world.ack(1, [], { same: [["w", 40, "d", 1, 0, 50]], rev: 50 });
+    assert.equal(world.model("w").get("d"), own);
+    own.push(3);
+    /** @type {any[]} */
+    const pushed = [];
+    world.session.attach("w", { handleRemoteUpdate: (...update) => pushed.push(update) });
+    assert.deepEqual(pushed, [["d", [1, [2]]]]);
+    // Nor is a copy that was handed out.
+    /** @type {any} */ (pushed)[0][1][1].push(4);
+    world.set("w", "d", own);
+    world.frames();
+    world.sync({ ack: 2, rejects: [{ seq: 2, op: 0, code: "invalid_value", message: "no" }], rev: 50 });
+    assert.deepEqual(world.model("w").get("d"), [1, [2]]);
+    assert.deepEqual(world.codes, ["invalid_value"]);
+  });
+
   test("that no frame can hold is refused at once, and Python's value shown", () => {
     const world = makeWorld();
     world.live([widget("w", { n: 0 })]);

@@ -288,6 +288,32 @@ describe("a live connection", () => {
     assert.equal(network.sockets.length, 2);
   });
 
+  test("silence counts from the last message, and one timer serves them all", () => {
+    const clock = fakeClock();
+    let timers = 0;
+    world.connection.close();
+    world = makeWorld({
+      setTimeout(callback, ms) {
+        if (ms >= LIMITS.silenceMs / 2) timers += 1;
+        return clock.setTimeout(callback, ms);
+      },
+      clearTimeout: clock.clearTimeout,
+      now: clock.now,
+      soon: (callback) => callback(),
+    });
+    world.network.last.welcome({ w: { n: 0 } });
+    const before = timers;
+    for (let n = 1; n <= 30; n += 1) {
+      clock.advance(1_000);
+      world.network.last.sync({ changes: [["w", 40, "n", n, 50 + n]] });
+    }
+    assert.equal(timers, before);
+    clock.advance(LIMITS.silenceMs - 1);
+    assert.equal(world.connection.state, "live");
+    clock.advance(1);
+    assert.equal(world.connection.state, "offline");
+  });
+
   test("coming online probes, and dials at once when nobody answers or nothing is there", () => {
     const { network, window, tab, clock } = world;
     network.last.welcome();

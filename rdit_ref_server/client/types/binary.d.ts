@@ -63,6 +63,15 @@ export type Path = (string | number)[];
  */
 export declare function toJsonData(value: unknown, { binary, number, text, maxDepth }: Stand): unknown;
 /**
+ * Whether JSON has all that is in a value: `JSON.stringify` then makes of the value itself what it would of its
+ * `toJsonData`, except that texts are not looked at. Values that are nested too deeply, or contain themselves, are none.
+ *
+ * @param {any} value
+ * @param {number} maxDepth
+ * @returns {boolean}
+ */
+export declare function isJsonData(value: any, maxDepth: number): boolean;
+/**
  * A snapshot of a value in the form that the base mode carries; numbers that are not finite become null. Otherwise as
  * `toJsonData`.
  *

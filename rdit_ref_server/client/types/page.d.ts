@@ -7,6 +7,8 @@
  * in order.
  */
 import { connect } from "./connection.js";
+/** So long after the last acknowledgement the page calls itself idle again. */
+export declare const IDLE_AFTER_MS = 16;
 /** A stream that broke off while the socket is live is opened again after this long. */
 export declare const STREAM_RETRY_MS = 1000;
 /** After `done` the server ends the stream, perhaps behind output of callbacks; one that stays open is closed then. */

@@ -22,21 +22,6 @@ export type SyncHost = {
     becameLive: () => void;
 };
 export type SyncState = ReturnType<typeof createSync>;
-/** @typedef {import("./aftermath.js").Restarted} Restarted */
-/** @typedef {import("./batches.js").Op} Op */
-/** @typedef {import("./widgets.js").Entry} Entry */
-/** @typedef {import("./widgets.js").Slot} Slot */
-/** @typedef {[string, number, string, number, number, number]} Same widget, inst, property, seq, op, rev */
-/**
- * @typedef {object} SyncHost
- * @property {import("./edits.js").Edits} edits
- * @property {import("./widgets.js").Widgets} widgets
- * @property {import("./shown.js").Shown} shown
- * @property {import("./events.js").Events} events
- * @property {() => boolean} isOver
- * @property {() => void} becameLive before any listener runs
- */
-/** @typedef {ReturnType<typeof createSync>} SyncState */
 /** @param {SyncHost} host */
 export declare function createSync({ edits, widgets, shown, events, isOver, becameLive }: SyncHost): {
     readonly hasCredentials: boolean;

@@ -16,7 +16,7 @@ export type Slot = {
      * what Python has, as far as we know; never handed out
      */
     confirmed: {
-        value: any;
+        readonly value: any;
         rev: number;
     } | null;
     /**
@@ -89,7 +89,7 @@ export type Widgets = ReturnType<typeof createWidgets>;
  * @typedef {object} Slot
  * @property {Entry} entry
  * @property {string} property
- * @property {{ value: any, rev: number } | null} confirmed what Python has, as far as we know; never handed out
+ * @property {{ readonly value: any, rev: number } | null} confirmed what Python has, as far as we know; never handed out
  * @property {number} seenRev what the page shows, or showed when it was edited, if that is looked at
  * @property {number} pending ops that wait or are unacknowledged
  * @property {Op | null} queued the last one that waits
@@ -134,8 +134,14 @@ export declare function createWidgets(host: WidgetsHost): {
     makeConfirmedModel: (entry: Entry) => import("./model.js").Model;
     open: (opened: any, closing: Entry[]) => void;
     close: (entry: Entry | undefined, inst: number | null, closing: Entry[]) => void;
-    /** @param {[string, number, string, unknown, number]} change @returns {Slot | null} the slot, if it was news */
-    change([widgetId, inst, property, value, rev]: [string, number, string, unknown, number]): Slot | null;
+    /**
+     * @param {string} widgetId
+     * @param {number} inst
+     * @param {string} property
+     * @param {NonNullable<Slot["confirmed"]>} confirmed
+     * @returns {Slot | null} the slot, if it was news
+     */
+    change(widgetId: string, inst: number, property: string, confirmed: NonNullable<Slot["confirmed"]>): Slot | null;
     /** @param {[string, number][]} live what there is besides the stale @param {Entry[]} closing */
     closeUnlisted(live: [string, number][], closing: Entry[]): void;
     /** @param {Slot} slot The last edit of a widget that is gone is settled. */
