@@ -100,6 +100,8 @@ class Chrome:
         """Open an empty tab."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        # Only the newest tab would be in front, and a page does some things otherwise where nobody looks at it.
+        self.call("Emulation.setFocusEmulationEnabled", session, enabled=True)
         return Tab(self, target, session)
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
