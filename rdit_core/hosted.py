@@ -197,7 +197,12 @@ class HostedWidget:
             return name in self.described
         if self.follower is not None or self.bundle is not None:
             return self.trait(name) is not None
-        return is_ipywidget(self.widget) and name in self.widget.keys
+        if not is_ipywidget(self.widget):
+            return False
+        trait = self.trait(name) if has_shortcut(self.widget) else None
+        if trait is not None and trait.metadata.get("sync"):
+            return True  # As the list below would say; it is a trait itself, and takes as long as all the rest.
+        return name in self.widget.keys
 
     def release(self) -> None:
         """Take our hooks out of the widget, which stays a usable object."""

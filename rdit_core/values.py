@@ -39,8 +39,9 @@ class Values:
 
     def read(self, hosted: HostedWidget, name: str) -> dict[str, Any]:
         """What a property holds now, by its name; nothing where it cannot be read."""
-        if not hosted.can_read(name):
-            return {}
+        return self._read(hosted, name) if hosted.can_read(name) else {}
+
+    def _read(self, hosted: HostedWidget, name: str) -> dict[str, Any]:
         try:
             return {name: hosted.read(name)}
         except Exception as error:
@@ -53,7 +54,7 @@ class Values:
         present: dict[str, Any] = {}
         for name, value in state.items():
             if hosted.can_read(name):
-                present.update(self.read(hosted, name))
+                present.update(self._read(hosted, name))
             else:
                 present[name] = value
         return present
