@@ -215,6 +215,34 @@ BAD: dict[str, tuple[Answer | str, str, str]] = {
         "return at once",
     ),
     "an alert": (but("  show();\n", '  show();\n  alert("no");\n'), "dialog", "show it in el"),
+    "a form that is sent": (
+        but(
+            "el.append(button);",
+            'const form = document.createElement("form");\n  form.append(button);\n  el.append(form);',
+        ),
+        "leaves_page",
+        "preventDefault",
+    ),
+    "another address": (
+        but("  show();\n", '  show();\n  location.href = "https://example.com/";\n'),
+        "leaves_page",
+        "Set no location",
+    ),
+    "the page once more": (
+        but("const click = () => {", "const click = () => {\n    location.reload();"),
+        "leaves_page",
+        "Set no location",
+    ),
+    "no page": (
+        but("const click = () => {", 'const click = () => {\n    location.href = "about:blank";'),
+        "leaves_page",
+        "Set no location",
+    ),
+    "nothing beside it": (
+        but("const click = () => {", 'const click = () => {\n    document.body.textContent = "";'),
+        "outside_el",
+        "Append to el",
+    ),
     "something beside el": (
         but("el.append(button);", "el.append(button); document.body.append(button.cloneNode(true));"),
         "outside_el",
@@ -280,6 +308,8 @@ IN_EVERY_RUN = {
     "an export that is never set",
     "an error on the console",
     "an endless loop",
+    "a form that is sent",
+    "no page",
 }
 """The others tell the same of further ways to be wrong, and take two minutes."""
 

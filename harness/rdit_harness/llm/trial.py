@@ -82,6 +82,8 @@ class Trial:
     hang_s: float
     requests: list[str] = field(default_factory=list)
     """Addresses beside our own that the page asked for."""
+    departures: list[str] = field(default_factory=list)
+    """Addresses that the page was to be taken to."""
     console_errors: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
 
@@ -115,6 +117,15 @@ class Trial:
             self._connection.receive_frame(_unpacked(frame), time.monotonic())
         applied = self.manager.apply_pending()
         return not to_page and not answer["sent"] and not applied and answer["idle"]
+
+    async def is_whole(self) -> tuple[bool, bool]:
+        """Whether the document is still the trial's, and whether what it had outside of the widget is still there."""
+        asked = "() => [globalThis.__rditTrial !== undefined, document.getElementById('places') !== null]"
+        try:
+            is_ours, has_places = await self.within(self.page.evaluate(asked))
+        except Exception:  # The driver has an error for each way in which a page can be gone.
+            return False, False
+        return is_ours, has_places
 
     async def settle(self) -> None:
         """Carry until nothing is left to carry, and the page has drawn.
@@ -162,6 +173,7 @@ async def open_trial(
         viewport={"width": 900, "height": 900}, locale="en-US", service_workers="block", accept_downloads=False
     )
     widget = None
+    is_there = False
     try:
         context.set_default_timeout(hang_s * 1000)
         page = await context.new_page()
@@ -170,6 +182,10 @@ async def open_trial(
         trial = Trial(page, manager, widget, manager.add(widget), hang_s)
 
         async def answer(route: Route) -> None:
+            if is_there and _is_departure(route, page):
+                trial.departures.append(route.request.url)
+                await route.abort("aborted")  # With another reason, the browser would show a page of its own.
+                return
             await _answer(route, esm, sources, trial.requests)
 
         async def refuse(socket: WebSocketRoute) -> None:
@@ -190,6 +206,7 @@ async def open_trial(
         page.on("console", hear)
         await page.goto(f"{_ORIGIN}/")
         await page.wait_for_function("globalThis.__rditTrial !== undefined")
+        is_there = True
         await trial.ask("(trial) => trial.start()")
         await trial.wait("(trial, id) => trial.knows(id)", trial.widget_id)
         yield trial
@@ -200,6 +217,14 @@ async def open_trial(
         if widget is not None:
             widget.close()
         manager.clear()
+
+
+def _is_departure(route: Route, page: Page) -> bool:
+    """Whether a request would put another document in the place of the trial's."""
+    try:
+        return route.request.is_navigation_request() and route.request.frame == page.main_frame
+    except Exception:  # A window that is only just being opened has no frame yet.
+        return False
 
 
 async def _answer(route: Route, esm: str, sources: Mapping[str, str], requests: list[str]) -> None:
