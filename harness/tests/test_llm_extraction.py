@@ -26,6 +26,9 @@ FENCED = f"```js\n{MODULE}```"
         f"{FENCED}\n```css\n```",
         f"```js\n{MODULE}",
         f"```js\n{MODULE.strip()}```",
+        f"<think>It wants ```js\nexport default {{}}\n``` or so.</think>\n\n{FENCED}",
+        f"A draft:\n```js\nexport default {{\n</thinking>\n{FENCED}",
+        f"<think>\nWhat would\nexport default be?\n</think>\n{MODULE}",
     ],
     ids=[
         "fenced",
@@ -44,6 +47,9 @@ FENCED = f"```js\n{MODULE}```"
         "an empty style sheet",
         "a fence that is not closed",
         "a fence that is closed in the last line",
+        "thoughts with a draft",
+        "thoughts whose beginning is not said",
+        "thoughts without fences",
     ],
 )
 def test_the_module_is_found(answer):
