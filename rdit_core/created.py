@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
@@ -197,6 +198,11 @@ def _import(one: Import) -> Any:
 def _check_name(name: Any, where: str) -> None:
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise CreateError("bad_trait_name", f"{where}: {name!r} is no name that a trait can have")
+    if (normal := unicodedata.normalize("NFKC", name)) != name:
+        # Python reads `widget.µ` with another letter than a text has it.
+        raise CreateError(
+            "bad_trait_name", f"{where}: {name!r} is {normal!r} to Python; write it so, here and in the module"
+        )
     if name.startswith("_") or name in CreatedWidget.__annotations__ or hasattr(CreatedWidget, name):
         raise CreateError(
             "bad_trait_name",

@@ -72,6 +72,7 @@ def one_way(source: Any, transform: Transform | None = None) -> Any:
         source: what a plain import takes: a handle, `other.name`, a pair.
         transform: makes the imported value of the source's. What it raises reaches whoever sets the source.
     """
+    _check_functions("one_way", transform)
     return Wired(source, "one_way", transform)
 
 
@@ -84,7 +85,14 @@ def two_way(source: Any, to_here: Transform, to_source: Transform) -> Any:
         to_source: makes the source's value of the imported one. Should undo `to_here`: where it does not, both sides
             keep what they have, and a warning says so.
     """
+    _check_functions("two_way", to_here, to_source)
     return Wired(source, "two_way", to_here, to_source)
+
+
+def _check_functions(kind: str, *functions: Any) -> None:
+    for one in functions:
+        if one is not None and not callable(one):
+            raise TypeError(f"{kind}: expected a function that makes the other form, got {type(one).__name__}")
 
 
 _WIRES: Final = (constant, one_way, two_way)

@@ -98,9 +98,12 @@ def test_a_style_sheet_may_be_text():
         ({"source": Path("nowhere")}, "source_not_found", "'nowhere'"),
         ({"source": "function render({ model }) {\n}"}, "bad_source", "exports nothing"),
         ({"source": "const f = () => 1;\nf();"}, "bad_source", "exports nothing"),
+        ({"source": "async function render({ model }) { await 0; }"}, "bad_source", "exports nothing"),
+        ({"source": "a globe with three.js"}, "source_not_found", "If this is a description, end it with a full stop"),
         ({"source": MODULE, "css": 5}, "bad_source", "css: expected a style sheet"),
         ({"source": MODULE, "css": "nowhere.css"}, "source_not_found", "nowhere.css"),
         ({"source": MODULE, "name": "my widget"}, "bad_source", "no name that a class can have"),
+        ({"source": MODULE, "name": "class"}, "bad_source", "no name that a class can have"),
         ({"source": MODULE, "exports": ["a"]}, "bad_source", "exports: expected a mapping of names, got list"),
         ({"source": MODULE, "imports": 5}, "bad_source", "imports: expected a mapping of names, got int"),
         ({"source": MODULE, "exports": {"a": 5}}, "bad_export", "expected a description, a trait"),
@@ -109,6 +112,7 @@ def test_a_style_sheet_may_be_text():
         ({"source": MODULE, "exports": {"a b": "c"}}, "bad_trait_name", "'a b' is no name"),
         ({"source": MODULE, "exports": {5: "c"}}, "bad_trait_name", "5 is no name"),
         ({"source": MODULE, "exports": {"class": "c"}}, "bad_trait_name", "'class' is no name"),
+        ({"source": MODULE, "exports": {"\u00b5": "c"}}, "bad_trait_name", "'\u00b5' is '\u03bc' to Python"),
         ({"source": MODULE, "exports": {"_esm": "c"}}, "bad_trait_name", "means something else"),
         ({"source": MODULE, "exports": {"layout": "c"}}, "bad_trait_name", "means something else"),
         ({"source": MODULE, "exports": {"data": "c"}}, "bad_trait_name", "means something else"),
@@ -334,9 +338,18 @@ def test_a_class_is_named_after_the_first_words(text, name):
 # From a description.
 
 
-def test_words_without_a_generator_are_refused():
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a map of the world",
+        "a globe with three.js.",
+        "a plot of a function\nthat one types, such as function f(x) => x ** 2,\nlet x = 5 at first",
+        "a table\nthat calls model.set('row', i) for the row that is clicked",
+    ],
+)
+def test_words_without_a_generator_are_refused(words):
     with pytest.raises(GenerationFailed) as failed:
-        create("a map of the world")
+        create(words)
     assert failed.value.code == "no_generator"
     assert not widget_module._instances
 

@@ -326,6 +326,13 @@ def test_two_way_goes_through_a_function_on_each_way():
     assert knob.level == 12
 
 
+def test_a_way_through_what_is_no_function_is_refused():
+    with pytest.raises(TypeError, match="one_way: expected a function that makes the other form, got int"):
+        one_way((Knob(), "level"), 5)
+    with pytest.raises(TypeError, match="two_way: expected a function"):
+        two_way((Knob(), "level"), abs, "abs")
+
+
 def test_a_way_takes_all_that_a_plain_import_takes():
     knob = Knob()
     widget = create(
