@@ -9,6 +9,7 @@
 import { connect, renderWidget } from "./index.js";
 
 const MAX_NOTES = 5_000;
+const DATES = { date: "2021-03-04", month: "2021-03", week: "2021-W09", "datetime-local": "2021-03-04T12:30" };
 const POINTED_AT = /^(click|dblclick|pointer|mouse|touch|drag|wheel|key)/;
 
 let phase = "load";
@@ -313,12 +314,13 @@ const trial = {
     const { left, top, width, height } = element.getBoundingClientRect();
     return { left, top, width: Math.min(width, innerWidth - left), height: Math.min(height, innerHeight - top) };
   },
-  /** Chooses another option, as a hand does: with the events that belong to it. */
+  /** Chooses another option or a date, as a hand does: with the events that belong to it. */
   choose(index) {
     const element = document.querySelector(`[data-trial="${index}"]`);
-    if (element === null || element.options.length === 0) return;
+    if (element === null || element.options?.length === 0) return;
     const { options } = element;
-    if (element.multiple) options[0].selected = !options[0].selected;
+    if (options === undefined) element.value = DATES[element.type];
+    else if (element.multiple) options[0].selected = !options[0].selected;
     else element.selectedIndex = (element.selectedIndex + 1) % options.length;
     for (const type of ["input", "change"]) element.dispatchEvent(new Event(type, { bubbles: true }));
   },
