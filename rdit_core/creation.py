@@ -237,10 +237,28 @@ def _spec(name: str, trait: traitlets.TraitType[Any, Any], words: str) -> TraitS
 
 def _import_spec(name: str, one: Import) -> TraitSpec:
     source = one.source
+    kind = _kind(one.value)
     if source is None:
-        return TraitSpec(name, "a constant")
-    words = source.description or source.trait.metadata.get("description") or source.trait.help or ""
-    return _spec(name, source.trait, str(words)) if one.to_here is None else TraitSpec(name, str(words))
+        return TraitSpec(name, f"a constant{kind and f': {kind}'}")
+    words = str(source.description or source.trait.metadata.get("description") or source.trait.help or "")
+    if one.to_here is None:
+        return _spec(name, source.trait, words)
+    # The source's trait and description are of the value before.
+    return TraitSpec(name, ", ".join(part for part in (kind, words and f"made of: {words}") if part))
+
+
+_KINDS: Final = (
+    (bool, "true or false"),
+    ((int, float), "a number"),
+    (str, "a text"),
+    ((list, tuple), "a list"),
+    (Mapping, "an object"),
+)
+
+
+def _kind(value: Any) -> str:
+    """What a value is, and nothing of it. An empty text where that cannot be told."""
+    return next((words for kind, words in _KINDS if isinstance(value, kind)), "")
 
 
 class _Lines:

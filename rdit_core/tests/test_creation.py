@@ -377,7 +377,7 @@ def test_a_description_becomes_the_module_that_was_verified(capsys):
     ]
     assert [(one.name, one.description, one.expects) for one in first.imports.values()] == [
         ("level", "how loud", "an int"),
-        ("unit", "a constant", None),
+        ("unit", "a constant: a text", None),
     ]
     assert second.previous.esm == bad
     assert [one.code for one in second.previous.problems] == ["no_render"]
@@ -390,11 +390,36 @@ def test_a_description_becomes_the_module_that_was_verified(capsys):
     assert "rdit: 'a table of flights': round 1 of 3: refused (no_render)\n" in said
 
 
-def test_an_import_in_another_form_is_described_without_the_type_of_its_source():
-    source, generator = create(MODULE, exports={"level": traitlets.Int(help="how loud")}), Recorded(MODULE)
+def test_an_import_in_another_form_is_described_by_what_is_made_of_its_source():
+    source, generator = create(MODULE, exports={"level": traitlets.Int(help="how loud"), "any": ""}), Recorded(MODULE)
     with use_generator(generator, verifier=Trying()):
-        create("a gauge", imports={"it": rdit_core.one_way(source.level, str)}, progress=lambda _: None)
-    assert [(one.description, one.expects) for one in generator.asked[0].imports.values()] == [("how loud", None)]
+        create(
+            "a gauge",
+            imports={
+                "loud": rdit_core.one_way(source.level, str),
+                "none": rdit_core.one_way(source.level, lambda _: None),
+                "bars": rdit_core.one_way(source.any, lambda _: []),
+            },
+            progress=lambda _: None,
+        )
+    assert [(one.description, one.expects) for one in generator.asked[0].imports.values()] == [
+        ("a text, made of: how loud", None),
+        ("made of: how loud", None),
+        ("a list", None),
+    ]
+
+
+def test_a_constant_is_described_by_its_kind_and_not_by_its_value():
+    generator = Recorded(MODULE)
+    with use_generator(generator, verifier=Trying()):
+        create(
+            "a gauge",
+            imports={"a": 5, "b": [1.5], "c": True, "d": {"secret": 1}, "e": None},
+            progress=lambda _: None,
+        )
+    described = [one.description for one in generator.asked[0].imports.values()]
+    kinds = ["a number", "a list", "true or false", "an object"]
+    assert described == [*(f"a constant: {kind}" for kind in kinds), "a constant"]
 
 
 def test_rows_reach_the_generator_when_they_may():
