@@ -285,6 +285,9 @@ class _InUse:
         global _defaults
         _defaults = self._before
 
+    def _ipython_display_(self) -> None:
+        """Show nothing: a call without `with` is a statement that hosts and notebooks would show the result of."""
+
 
 def use_generator(
     generator: Generator | None,

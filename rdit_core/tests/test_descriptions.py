@@ -2,6 +2,7 @@ import importlib.metadata
 from dataclasses import dataclass, replace
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from rdit_core import descriptions
 from rdit_core.descriptions import (
@@ -295,6 +296,12 @@ def test_a_generator_stays_in_use_until_another_or_nobody_is():
     with pytest.raises(GenerationFailed, match="use_generator") as failed:
         write_module(REQUEST, make_widget=lambda module: None)
     assert failed.value.code == "no_generator"
+
+
+def test_a_call_that_says_what_is_in_use_shows_nothing():
+    shown = DisplayFormatter().format
+    with use_generator(Scripted("good")):
+        assert shown(use_generator(None)) == ({}, {})
 
 
 def installed(monkeypatch, *loads):
