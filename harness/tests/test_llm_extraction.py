@@ -56,6 +56,12 @@ def test_the_module_is_found(answer):
     assert extract_module(answer) == (MODULE, None)
 
 
+def test_a_comment_behind_the_last_line_of_a_module_without_fences_stays_with_it():
+    for comment in ("// the end", "/* the end */"):
+        module = f"{MODULE.strip()} {comment}\n"
+        assert extract_module(f"Here:\n\n{module}\nHave fun") == (module, None)
+
+
 def test_a_style_sheet_is_found_beside_it():
     assert extract_module(f"{FENCED}\n```css\np {{ color: red }}\n```") == (MODULE, "p { color: red }\n")
 

@@ -57,6 +57,6 @@ def _without_prose(answer: str) -> str:
     """A module that came without fences: from the first line that looks like code to the last that ends some."""
     begins = _CODE_BEGINS.search(answer)
     lines = answer[begins.start() if begins is not None else 0 :].splitlines()
-    while lines and not re.search(r"[;})\]]\s*$", lines[-1]):
+    while lines and not re.search(r"[;})\]]\s*(?://.*|/\*.*\*/\s*)?$", lines[-1]):
         lines.pop()
     return "\n".join(lines)
