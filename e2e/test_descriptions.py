@@ -15,7 +15,7 @@ import traitlets
 
 from e2e import browsers
 from rdit_core import create
-from rdit_core.data import encode_data
+from rdit_core.data import DATA_READER, encode_data
 from rdit_core.data_summary import summarize_data
 from rdit_core.descriptions import (
     GeneratedModule,
@@ -25,7 +25,7 @@ from rdit_core.descriptions import (
     WidgetRequest,
     write_module,
 )
-from rdit_harness.llm import Answer, OpenAIGenerator, PageVerifier, ScriptedEndpoint
+from rdit_harness.llm import Answer, OpenAIGenerator, PageVerifier, ScriptedEndpoint, trial
 from rdit_harness.llm.browser_thread import EXECUTABLE_VARIABLE
 
 pytestmark = pytest.mark.alike
@@ -524,6 +524,37 @@ def test_a_module_that_makes_up_its_data_is_told_to_read_it(verifier: PageVerifi
         generator = OpenAIGenerator("scripted", base_url=endpoint.url, retries=0)
         module = write_module(request, generator=generator, verifier=verifier, make_widget=make, rounds=1)
     assert "function readData" in module.esm
+
+
+def test_data_that_goes_to_the_page_in_pieces_arrives_whole(
+    verifier: PageVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_PIECE_BYTES", 90)
+    table = {"x": [float(row) for row in range(100)], "name": [f"Zürich {row}" for row in range(100)]}
+    # Binary in one, text in the other: what Python changes alone is a message of its own.
+    esm = f"""{DATA_READER}
+    export default {{ render({{ model, el }}) {{
+      const check = () => {{
+        const {{ columns }} = readData(model.get("data"));
+        const names = model.get("names") ?? [];
+        const isRight = columns.x.every((x, row) => x === row) && names.every((name) => /^Zürich [0-9]+$/.test(name));
+        if (!isRight) throw new Error("not as it was sent");
+        el.textContent = `${{columns.x.length}} rows`;
+      }};
+      check();
+      model.on("change:names", check);
+    }} }};"""
+    request = WidgetRequest("x", data=summarize_data(table), imports={"names": TraitSpec("names", "list of names")})
+    assert verdict(verifier, esm, request, maker(data=encode_data(table), names=table["name"])) == []
+
+
+def test_a_page_that_does_not_get_ready_verifies_nothing(
+    verifier: PageVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_OPENING_S", 0.0)
+    with pytest.raises(GenerationFailed, match="sample=") as failed:
+        verdict(verifier, GOOD)
+    assert failed.value.code == "no_verifier"
 
 
 def test_an_import_that_is_not_there_yet_is_tried_with_an_empty_one(verifier: PageVerifier) -> None:

@@ -100,6 +100,19 @@ const toBase64 = (bytes) => {
 };
 const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
 
+/** @type {Uint8Array[]} */
+const pieces = [];
+function joined(frame) {
+  const parts = pieces.splice(0, frame.pieces);
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return frame.isText ? new TextDecoder().decode(whole) : whole.buffer;
+}
+
 class CarriedSocket extends EventTarget {
   protocol = "rdit.v1";
   readyState = 0;
@@ -193,9 +206,13 @@ const trial = {
       fault(`fault ${detail.code}`, `${detail.error ? told(detail.error) : detail.message}${of}`);
     });
   },
+  /** A piece of a large frame, of the next one that says how many it has. */
+  take(piece) {
+    pieces.push(new Uint8Array(fromBase64(piece)));
+  },
   exchange(frames) {
     for (const frame of frames) {
-      const data = typeof frame === "string" ? frame : fromBase64(frame.base64);
+      const data = typeof frame === "string" ? frame : "base64" in frame ? fromBase64(frame.base64) : joined(frame);
       socket.dispatchEvent(new MessageEvent("message", { data }));
     }
     const sent = outbox;

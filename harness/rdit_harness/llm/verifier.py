@@ -28,7 +28,7 @@ from .browser_thread import BrowserName, BrowserThread, NoBrowser, check_install
 from .changes import change
 from .hands import try_everything
 from .static_check import DEFAULT_EXPORT_HINT, SELF_CONTAINED_HINT, check_text, count_sets
-from .trial import NoClient, PageHung, Trial, open_trial
+from .trial import NoClient, NoTrial, PageHung, Trial, open_trial
 
 HANG_S: Final = 10.0
 TRIAL_S: Final = 90.0
@@ -105,7 +105,7 @@ class PageVerifier:
         """What is wrong with a module; nothing where it may be shown. Blocks until it was tried, for seconds.
 
         Raises:
-            GenerationFailed: there is no browser to try it in (`no_verifier`).
+            GenerationFailed: there is no browser to try it in, or no page (`no_verifier`).
         """
         problems = check_text(module.esm)
         if problems:
@@ -113,7 +113,7 @@ class PageVerifier:
         thread = self._held or BrowserThread(self.browser, self.launch)
         try:
             return thread.run(lambda: self._try(thread, module, request, make_widget))
-        except (NoBrowser, NoClient) as error:
+        except (NoBrowser, NoClient, NoTrial) as error:
             raise GenerationFailed("no_verifier", f"The module cannot be verified. {error}") from error
         finally:
             if thread is not self._held:
