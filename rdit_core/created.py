@@ -6,6 +6,7 @@ words, is kept beside them.
 
 from __future__ import annotations
 
+import copy
 import keyword
 import re
 import unicodedata
@@ -183,7 +184,10 @@ def _export(name: str, given: Any) -> tuple[Any, str]:
         trait = traitlets.Any(None, allow_none=True)
     if words is None:
         words = trait.metadata.get("description") or trait.help or ""
-    return trait.tag(sync=True, description=words), words
+    # A trait knows the one name that it has: what is given may be used again, here or for another widget.
+    trait = copy.copy(trait)
+    trait.metadata = {**trait.metadata, "sync": True, "description": words}
+    return trait, words
 
 
 def _import(one: Import) -> Any:

@@ -176,6 +176,19 @@ def test_two_widgets_share_nothing():
     assert type(one) is not type(other)
 
 
+def test_one_trait_may_be_given_for_several_exports():
+    shared, heard = traitlets.List(help="some rows"), []
+    widget = create(MODULE, exports={"brushed": (shared, "rows in the brush"), "clicked": shared})
+    create(MODULE, exports={"picked": (shared, "rows that were picked")})
+    widget.observe(lambda change: heard.append(change["name"]), traitlets.All)
+    widget.brushed = [1]
+    widget.clicked = [2]
+    assert (widget.brushed, widget.clicked, heard) == ([1], [2], ["brushed", "clicked"])
+    assert [widget.exports[name].description for name in widget.exports] == ["rows in the brush", "some rows"]
+    assert widget.trait_metadata("brushed", "description") == "rows in the brush"
+    assert "sync" not in shared.metadata
+
+
 # Imports.
 
 
