@@ -15,7 +15,7 @@ import traitlets
 
 from e2e import browsers
 from rdit_core import create
-from rdit_core.data import encode_data
+from rdit_core.data import DATA_READER, encode_data
 from rdit_core.data_summary import summarize_data
 from rdit_core.descriptions import (
     GeneratedModule,
@@ -25,7 +25,7 @@ from rdit_core.descriptions import (
     WidgetRequest,
     write_module,
 )
-from rdit_harness.llm import Answer, OpenAIGenerator, PageVerifier, ScriptedEndpoint
+from rdit_harness.llm import Answer, OpenAIGenerator, PageVerifier, ScriptedEndpoint, trial
 from rdit_harness.llm.browser_thread import EXECUTABLE_VARIABLE
 
 pytestmark = pytest.mark.alike
@@ -215,6 +215,34 @@ BAD: dict[str, tuple[Answer | str, str, str]] = {
         "return at once",
     ),
     "an alert": (but("  show();\n", '  show();\n  alert("no");\n'), "dialog", "show it in el"),
+    "a form that is sent": (
+        but(
+            "el.append(button);",
+            'const form = document.createElement("form");\n  form.append(button);\n  el.append(form);',
+        ),
+        "leaves_page",
+        "preventDefault",
+    ),
+    "another address": (
+        but("  show();\n", '  show();\n  location.href = "https://example.com/";\n'),
+        "leaves_page",
+        "Set no location",
+    ),
+    "the page once more": (
+        but("const click = () => {", "const click = () => {\n    location.reload();"),
+        "leaves_page",
+        "Set no location",
+    ),
+    "no page": (
+        but("const click = () => {", 'const click = () => {\n    location.href = "about:blank";'),
+        "leaves_page",
+        "Set no location",
+    ),
+    "nothing beside it": (
+        but("const click = () => {", 'const click = () => {\n    document.body.textContent = "";'),
+        "outside_el",
+        "Append to el",
+    ),
     "something beside el": (
         but("el.append(button);", "el.append(button); document.body.append(button.cloneNode(true));"),
         "outside_el",
@@ -280,6 +308,8 @@ IN_EVERY_RUN = {
     "an export that is never set",
     "an error on the console",
     "an endless loop",
+    "a form that is sent",
+    "no page",
 }
 """The others tell the same of further ways to be wrong, and take two minutes."""
 
@@ -411,6 +441,15 @@ CONTROLS = {
     "a number": """
       const input = add("input"); input.type = "number"; input.value = 5;
       input.oninput = () => put(input.value);""",
+    "a date": """
+      const input = add("input"); input.type = "date";
+      input.onchange = () => put(input.value);""",
+    "a time": """
+      const input = add("input"); input.type = "time"; input.min = "09:00";
+      input.oninput = () => put(input.value);""",
+    "a colour": """
+      const input = add("input"); input.type = "color"; input.value = "#336699";
+      input.oninput = () => put(input.value);""",
     "a list to choose from": """
       const select = add("select"); select.add(new Option("a")); select.add(new Option("b"));
       select.onchange = () => put(select.value);""",
@@ -456,7 +495,8 @@ def test_a_hand_finds_out_how_an_export_is_changed(verifier: PageVerifier, code:
     esm = f"""export default {{ render({{ model, el }}) {{
       let end = () => {{}};
       const add = (tag) => el.appendChild(document.createElement(tag));
-      const put = (value) => {{ model.set("clicks", value); model.save_changes(); }};
+      // By a name that no look at the text finds: else the handler would do, whether or not a hand came to it.
+      const put = (value) => {{ model.set(["clicks"][0], value); model.save_changes(); }};
       {code}
       return () => end();
     }} }};"""
@@ -484,6 +524,37 @@ def test_a_module_that_makes_up_its_data_is_told_to_read_it(verifier: PageVerifi
         generator = OpenAIGenerator("scripted", base_url=endpoint.url, retries=0)
         module = write_module(request, generator=generator, verifier=verifier, make_widget=make, rounds=1)
     assert "function readData" in module.esm
+
+
+def test_data_that_goes_to_the_page_in_pieces_arrives_whole(
+    verifier: PageVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_PIECE_BYTES", 90)
+    table = {"x": [float(row) for row in range(100)], "name": [f"Zürich {row}" for row in range(100)]}
+    # Binary in one, text in the other: what Python changes alone is a message of its own.
+    esm = f"""{DATA_READER}
+    export default {{ render({{ model, el }}) {{
+      const check = () => {{
+        const {{ columns }} = readData(model.get("data"));
+        const names = model.get("names") ?? [];
+        const isRight = columns.x.every((x, row) => x === row) && names.every((name) => /^Zürich [0-9]+$/.test(name));
+        if (!isRight) throw new Error("not as it was sent");
+        el.textContent = `${{columns.x.length}} rows`;
+      }};
+      check();
+      model.on("change:names", check);
+    }} }};"""
+    request = WidgetRequest("x", data=summarize_data(table), imports={"names": TraitSpec("names", "list of names")})
+    assert verdict(verifier, esm, request, maker(data=encode_data(table), names=table["name"])) == []
+
+
+def test_a_page_that_does_not_get_ready_verifies_nothing(
+    verifier: PageVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_OPENING_S", 0.0)
+    with pytest.raises(GenerationFailed, match="sample=") as failed:
+        verdict(verifier, GOOD)
+    assert failed.value.code == "no_verifier"
 
 
 def test_an_import_that_is_not_there_yet_is_tried_with_an_empty_one(verifier: PageVerifier) -> None:

@@ -5,6 +5,9 @@ in the syntax tree of its file, by the positions in the byte code (Python 3.11 a
 call of this function on the line that could have passed what was passed; where there are several, `executing` compares
 byte code, which cannot tell for a statement that was compiled by itself, as notebooks and script runners do.
 
+The file may have been edited since its code was loaded. So an expression names a trait only where the code that runs
+has each of its names on these lines.
+
 Expressions are never run. Names are looked up, attributes are read where they are plain values or traits, and items of
 lists, tuples and dicts; at a property or a call we stop and say that we do not know.
 """
@@ -12,9 +15,11 @@ lists, tuples and dicts; at a property or a call we stop and say that we do not 
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from itertools import islice
 from types import FrameType
 from typing import Any, Final, TypeGuard, cast
@@ -24,6 +29,8 @@ import traitlets
 
 HAS_POSITIONS: Final = sys.version_info >= (3, 11)
 """Without them, comparing byte code takes a second for some hundred lines, so it comes last."""
+
+_NO_EXCEPTIONS: Final[dict[str, Any]] = {"co_exceptiontable": b""} if HAS_POSITIONS else {}
 
 MISSING: Final = object()
 """Not known."""
@@ -120,7 +127,27 @@ class CallSource:
             owner, name = (self.value_of(one) for one in node.args[:2])
         else:
             return None
-        return (owner, name) if _has_trait(owner, name) else None
+        return (owner, name) if _has_trait(owner, name) and self._is_in_code(node) else None
+
+    def _is_in_code(self, node: ast.expr) -> bool:
+        """Whether the code that runs has the names of an expression, so that the text is likely to be its own."""
+        written = {_name_of(one) for one in ast.walk(node)} - {None}
+        return written <= self._names_in_code
+
+    @cached_property
+    def _names_in_code(self) -> set[Any]:
+        """Names and texts that the code has on the lines of the call."""
+        node, code = cast(ast.Call, self.node), self._frame.f_code
+        lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        # Those lines alone: to read all code of a module of 3,000 lines takes half a second.
+        parts = b"".join(code.co_code[start:end] for start, end, line in code.co_lines() if line in lines)
+        here = code.replace(co_code=parts, co_linetable=b"", **_NO_EXCEPTIONS)
+        found: set[Any] = set()
+        for one in dis.get_instructions(here):
+            # From Python 3.13 on, an instruction may load two names.
+            both = one.argval if isinstance(one.argval, tuple) else (one.argval,)
+            found.update(part for part in both if isinstance(part, str))
+        return found
 
     def _is_getattr(self, node: ast.expr) -> TypeGuard[ast.Call]:
         return isinstance(node, ast.Call) and len(node.args) > 1 and self.value_of(node.func) is getattr
@@ -137,6 +164,9 @@ class CallSource:
             return _attribute(self.value_of(node.value), node.attr)
         elif isinstance(node, ast.Subscript):
             return _item(self.value_of(node.value), self.value_of(node.slice))
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            number = self.value_of(node.operand)
+            return -number if type(number) is int else MISSING
         return MISSING
 
     def is_constant(self, node: ast.expr, depth: int = 5) -> bool:
@@ -198,6 +228,15 @@ def _has_trait(owner: Any, name: Any) -> bool:
     return isinstance(owner, traitlets.HasTraits) and owner.has_trait(name)
 
 
+def _name_of(node: ast.AST) -> str | None:
+    """What a node says that stands in byte code as it is."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
 def _attribute(owner: Any, name: str) -> Any:
     if owner is MISSING:
         return MISSING
@@ -249,6 +288,8 @@ def _bindings(scope: ast.AST, name: str) -> Iterator[ast.expr | None]:
         elif isinstance(node, _SCOPES):
             if getattr(node, "name", None) == name:
                 yield ast.Constant(name)
+            if any(isinstance(one, (ast.Global, ast.Nonlocal)) and name in one.names for one in ast.walk(node)):
+                yield None
             continue
         elif isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
             yield None

@@ -6,8 +6,10 @@ words, is kept beside them.
 
 from __future__ import annotations
 
+import copy
 import keyword
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
@@ -182,7 +184,10 @@ def _export(name: str, given: Any) -> tuple[Any, str]:
         trait = traitlets.Any(None, allow_none=True)
     if words is None:
         words = trait.metadata.get("description") or trait.help or ""
-    return trait.tag(sync=True, description=words), words
+    # A trait knows the one name that it has: what is given may be used again, here or for another widget.
+    trait = copy.copy(trait)
+    trait.metadata = {**trait.metadata, "sync": True, "description": words}
+    return trait, words
 
 
 def _import(one: Import) -> Any:
@@ -197,6 +202,11 @@ def _import(one: Import) -> Any:
 def _check_name(name: Any, where: str) -> None:
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise CreateError("bad_trait_name", f"{where}: {name!r} is no name that a trait can have")
+    if (normal := unicodedata.normalize("NFKC", name)) != name:
+        # Python reads `widget.µ` with another letter than a text has it.
+        raise CreateError(
+            "bad_trait_name", f"{where}: {name!r} is {normal!r} to Python; write it so, here and in the module"
+        )
     if name.startswith("_") or name in CreatedWidget.__annotations__ or hasattr(CreatedWidget, name):
         raise CreateError(
             "bad_trait_name",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import os
 import re
 import sys
@@ -31,6 +32,9 @@ from .imports import Import, resolve_imports
 _MODULE: Final = re.compile(
     r"(?m)(?:^|[;}]|\*/)\s*export(?:\s+(?:default|(?:async\s+)?function|const|let|class)\b|\s*\{)"
 )
+_SCRIPT: Final = re.compile(r"(?m)\bfunction\s*\w*\s*\([^)]*\)\s*\{|=>\s*\{|^\s*(?:const|let|var)\s[^\n]*=[^\n]*;\s*$")
+"""What is no description, though it exports nothing."""
+
 _SUFFIXES: Final = (".js", ".mjs", ".ts", ".jsx", ".tsx", ".css")
 _IMPORTS_AT: Final = 3
 """Where `imports` stands among the parameters."""
@@ -170,7 +174,7 @@ def _source(source: Any) -> tuple[Any, str | None]:
         return source, None
     if not text:
         raise CreateError("bad_source", "Expected an ES module, the path of one, or a description, got an empty text")
-    if "\n" in text and re.search(r"\bfunction\b|=>|\bmodel\.(?:get|set|on)\(", text):
+    if _SCRIPT.search(text):
         raise CreateError(
             "bad_source",
             "This looks like JavaScript and exports nothing. A module ends with `export default { render };`",
@@ -180,7 +184,10 @@ def _source(source: Any) -> tuple[Any, str | None]:
 
 def _file(path: Path) -> Path:
     if not path.is_file():
-        raise CreateError("source_not_found", f"There is no file {str(path)!r}; it is looked for from {Path.cwd()}")
+        hint = ". If this is a description, end it with a full stop" if " " in path.name else ""
+        raise CreateError(
+            "source_not_found", f"There is no file {str(path)!r}; it is looked for from {Path.cwd()}{hint}"
+        )
     return path.absolute()
 
 
@@ -199,7 +206,7 @@ def _both(style: Any, module: GeneratedModule) -> Any:
 
 def _kind_name(name: str | None, code: Any, words: str | None) -> str:
     if name is not None:
-        if not name.isidentifier():
+        if not name.isidentifier() or keyword.iskeyword(name):
             raise CreateError("bad_source", f"name: {name!r} is no name that a class can have")
         return name
     if isinstance(code, Path):
@@ -230,10 +237,28 @@ def _spec(name: str, trait: traitlets.TraitType[Any, Any], words: str) -> TraitS
 
 def _import_spec(name: str, one: Import) -> TraitSpec:
     source = one.source
+    kind = _kind(one.value)
     if source is None:
-        return TraitSpec(name, "a constant")
-    words = source.description or source.trait.metadata.get("description") or source.trait.help or ""
-    return _spec(name, source.trait, str(words)) if one.to_here is None else TraitSpec(name, str(words))
+        return TraitSpec(name, f"a constant{kind and f': {kind}'}")
+    words = str(source.description or source.trait.metadata.get("description") or source.trait.help or "")
+    if one.to_here is None:
+        return _spec(name, source.trait, words)
+    # The source's trait and description are of the value before.
+    return TraitSpec(name, ", ".join(part for part in (kind, words and f"made of: {words}") if part))
+
+
+_KINDS: Final = (
+    (bool, "true or false"),
+    ((int, float), "a number"),
+    (str, "a text"),
+    ((list, tuple), "a list"),
+    (Mapping, "an object"),
+)
+
+
+def _kind(value: Any) -> str:
+    """What a value is, and nothing of it. An empty text where that cannot be told."""
+    return next((words for kind, words in _KINDS if isinstance(value, kind)), "")
 
 
 class _Lines:

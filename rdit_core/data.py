@@ -105,6 +105,8 @@ def _encode_named(name: str, values: Any) -> Column:
         return encode_column(values)
     except UnsupportedData as error:
         raise UnsupportedData(str(error), name) from None
+    except RecursionError:
+        raise UnsupportedData("holds a value that is nested too deeply, perhaps in itself", name) from None
 
 
 def _size_bytes(name: str, column: Column) -> int:
@@ -160,7 +162,13 @@ def _columns_of_pandas(data: Any) -> _Table:
     is_numbering = is_a(index, "pandas", "RangeIndex") and index.start == 0 and index.step == 1
     if is_numbering and index.name is None:
         return _Table(len(data), columns)
-    return _Table(len(data), [("index" if index.name is None else index.name, index.to_series()), *columns])
+    label = "index" if index.name is None else index.name
+    if _text_of(label) in map(_text_of, data.columns):
+        raise UnsupportedData(
+            f"The index and a column have the name {_text_of(label)!r}; "
+            "rename one of them, or drop the index with .reset_index(drop=True)"
+        )
+    return _Table(len(data), [(label, index.to_series()), *columns])
 
 
 def _columns_of_pandas_series(data: Any) -> _Table:

@@ -285,6 +285,9 @@ class _InUse:
         global _defaults
         _defaults = self._before
 
+    def _ipython_display_(self) -> None:
+        """Show nothing: a call without `with` is a statement that hosts and notebooks would show the result of."""
+
 
 def use_generator(
     generator: Generator | None,
@@ -357,7 +360,7 @@ def write_module(
 
     Raises:
         GenerationFailed: there is no module that may be shown.
-        ValueError: `rounds` is less than 1.
+        ValueError: `rounds` is less than 1. TypeError: a generator or a verifier is none.
     """
     defaults = generator_defaults()
     generator = defaults.generator if generator is None else generator
@@ -370,6 +373,8 @@ def write_module(
         )
     verifier = defaults.verifier if verifier is None else verifier
     verifier = _default_verifier() if verifier is None else verifier
+    _check("generator", generator, "generate")
+    _check("verifier", verifier, "verify")
     cache = defaults.cache if cache is None else cache
     rounds = defaults.rounds if rounds is None else rounds
     approve = defaults.approve if approve is None else approve
@@ -391,6 +396,12 @@ def write_module(
     if cache is not None and key is not None:
         cache.put(key, module)
     return module
+
+
+def _check(role: str, given: Any, method: str) -> None:
+    if isinstance(given, type) or not callable(getattr(given, method, None)):
+        what = f"the class {given.__name__}" if isinstance(given, type) else repr(given)
+        raise TypeError(f"Expected an object with the method {method}() as {role}, got {what}")
 
 
 def _ask(approve: Approve | None, module: GeneratedModule, request: WidgetRequest, attempts: Sequence[Attempt]) -> None:

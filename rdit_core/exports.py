@@ -78,9 +78,14 @@ class Exports:
     No `Mapping`: its methods would stand where an export called `items` or `values` is looked for.
     """
 
+    _owner: traitlets.HasTraits
+    _descriptions: Mapping[str, str]
+
     def __init__(self, owner: traitlets.HasTraits, descriptions: Mapping[str, str]) -> None:
-        self._owner = owner
-        self._descriptions = dict(descriptions)
+        vars(self).update(_owner=owner, _descriptions=dict(descriptions))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"Set the trait itself, widget.{name}, or widget.exports.{name}.value")
 
     def __getitem__(self, name: str) -> Export:
         return Export(self._owner, name, self._descriptions[name])

@@ -16,6 +16,7 @@ meant, or the call is refused and the error names what always works.
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
@@ -23,9 +24,14 @@ from typing import Any, Final
 
 import traitlets
 
-from .call_source import CallSource
+from .call_source import MISSING, CallSource
 from .errors import CreateError
-from .exports import Export
+from .exports import Export, Exports
+from .references import is_described
+
+_NO_TRAIT: Final = (
+    "Observe it, and set the trait of the widget from there; for a value that stays as it is, `constant(value)`."
+)
 
 Transform = Callable[[Any], Any]
 
@@ -66,6 +72,7 @@ def one_way(source: Any, transform: Transform | None = None) -> Any:
         source: what a plain import takes: a handle, `other.name`, a pair.
         transform: makes the imported value of the source's. What it raises reaches whoever sets the source.
     """
+    _check_functions("one_way", transform)
     return Wired(source, "one_way", transform)
 
 
@@ -78,7 +85,14 @@ def two_way(source: Any, to_here: Transform, to_source: Transform) -> Any:
         to_source: makes the source's value of the imported one. Should undo `to_here`: where it does not, both sides
             keep what they have, and a warning says so.
     """
+    _check_functions("two_way", to_here, to_source)
     return Wired(source, "two_way", to_here, to_source)
+
+
+def _check_functions(kind: str, *functions: Any) -> None:
+    for one in functions:
+        if one is not None and not callable(one):
+            raise TypeError(f"{kind}: expected a function that makes the other form, got {type(one).__name__}")
 
 
 _WIRES: Final = (constant, one_way, two_way)
@@ -127,7 +141,8 @@ def _resolve(name: str, value: Any, node: ast.expr | None, source: CallSource | 
         if found.source is None:
             raise CreateError(
                 "ambiguous_import",
-                f"imports[{name!r}]: {value.kind}() links with a trait, and this is a constant. {_advice(name)}",
+                f"imports[{name!r}]: {value.kind}() links with a trait, and this is a constant. "
+                f"{_advice(name, node, source)}",
             )
         here = found.value if value.to_here is None else value.to_here(found.value)
         return Import(found.source, here, value.kind == "one_way", value.to_here, value.to_source)
@@ -140,21 +155,37 @@ def _resolve(name: str, value: Any, node: ast.expr | None, source: CallSource | 
         raise CreateError(
             "ambiguous_import", f"imports[{name!r}]: a pair is a tuple, and this is a list of two. {_advice(name)}"
         )
+    if type(value) is tuple and len(value) == 2 and _is_attribute(*value):
+        raise CreateError(
+            "ambiguous_import",
+            f"imports[{name!r}]: a pair is of an object with traits, and {_spelled(value[0])} is none. {_NO_TRAIT}",
+        )
+    if isinstance(value, Exports) or (
+        isinstance(value, traitlets.HasTraits) and isinstance(getattr(value, "exports", None), Exports)
+    ):
+        what = "all exports of a widget" if isinstance(value, Exports) else "a whole widget"
+        raise CreateError("ambiguous_import", f"imports[{name!r}]: this is {what}, and no trait. {_advice(name)}")
     if node is None or source is None:
         raise CreateError("ambiguous_import", f"imports[{name!r}]: {_why_unread(source)}. {_advice(name)}")
     trait = source.trait_of(node)
     if trait is not None:
         if getattr(*trait) is not value:
             raise CreateError(
-                "ambiguous_import", f"imports[{name!r}]: {ast.unparse(node)} changed during the call. {_advice(name)}"
+                "ambiguous_import",
+                f"imports[{name!r}]: {ast.unparse(node)} changed during the call. {_advice(name, node, source)}",
             )
         return Import(Export(*trait), value)
+    if isinstance(node, ast.Attribute) and _is_shown_without_traits(source.value_of(node.value)):
+        raise CreateError(
+            "ambiguous_import",
+            f"imports[{name!r}]: links are between traits, and {ast.unparse(node)} is none. {_NO_TRAIT}",
+        )
     if source.is_constant(node):
         return Import(None, value)
     raise CreateError(
         "ambiguous_import",
         f"imports[{name!r}]: it cannot be told whether `{_short(ast.unparse(node))}` stands for a trait of another "
-        f"widget or for a constant. {_advice(name)}",
+        f"widget or for a constant. {_advice(name, node, source)}",
     )
 
 
@@ -174,11 +205,38 @@ def _why_unread(source: CallSource | None) -> str:
     return "the dict is not written out in the call, so nothing tells what this plain value stands for"
 
 
-def _advice(name: str) -> str:
+def _advice(name: str, node: ast.expr | None = None, source: CallSource | None = None) -> str:
+    """What always works, with the name of the trait that was meant, where one is written."""
+    more = ""
+    if node is not None and source is not None:
+        traits = [one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute) and source.trait_of(one)]
+        if isinstance(node, ast.Attribute):
+            name = node.attr
+        elif traits:
+            name = traits[0]
+            more = f"for what is made of its value, `one_way(widget.exports.{name}, function)`; "
     return (
         f"To link it, pass the handle of the other widget, `widget.exports.{name}`, or a pair `(widget, {name!r})`; "
-        "for a value that stays as it is, `constant(value)`."
+        f"{more}for a value that stays as it is, `constant(value)`."
     )
+
+
+def _is_attribute(owner: Any, name: Any) -> bool:
+    """Whether this could have been meant as a pair: JSON values have no attributes that anybody would link."""
+    return (
+        isinstance(name, str)
+        and not isinstance(owner, (str, bytes, int, float, list, tuple, dict, type(None)))
+        and inspect.getattr_static(owner, name, MISSING) is not MISSING
+    )
+
+
+def _is_shown_without_traits(owner: Any) -> bool:
+    """Whether this is a widget of another kind: a dataclass, a pydantic model."""
+    return is_described(owner) and not isinstance(owner, traitlets.HasTraits)
+
+
+def _spelled(owner: Any) -> str:
+    return f"the class {owner.__name__}" if isinstance(owner, type) else f"a {type(owner).__name__}"
 
 
 def _short(text: str) -> str:

@@ -266,8 +266,11 @@ def links(*widgets: Any, reach: Literal["direct", "connected"] = "direct") -> Li
         reach: `direct` for the links that end at one of them, `connected` for those too that follow from there.
 
     Raises:
-        ValueError: another `reach`.
+        ValueError: another `reach`. TypeError: one of them is no object with traits, such as a list of some.
     """
+    for one in widgets:
+        if not isinstance(one, traitlets.HasTraits):
+            raise TypeError(f"Expected objects with traits, got {type(one).__name__}; of a list, links(*widgets)")
     if reach not in ("direct", "connected"):
         raise ValueError(f"Expected 'direct' or 'connected', got {reach!r}")
     if not widgets:

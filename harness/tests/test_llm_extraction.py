@@ -26,6 +26,9 @@ FENCED = f"```js\n{MODULE}```"
         f"{FENCED}\n```css\n```",
         f"```js\n{MODULE}",
         f"```js\n{MODULE.strip()}```",
+        f"<think>It wants ```js\nexport default {{}}\n``` or so.</think>\n\n{FENCED}",
+        f"A draft:\n```js\nexport default {{\n</thinking>\n{FENCED}",
+        f"<think>\nWhat would\nexport default be?\n</think>\n{MODULE}",
     ],
     ids=[
         "fenced",
@@ -44,10 +47,19 @@ FENCED = f"```js\n{MODULE}```"
         "an empty style sheet",
         "a fence that is not closed",
         "a fence that is closed in the last line",
+        "thoughts with a draft",
+        "thoughts whose beginning is not said",
+        "thoughts without fences",
     ],
 )
 def test_the_module_is_found(answer):
     assert extract_module(answer) == (MODULE, None)
+
+
+def test_a_comment_behind_the_last_line_of_a_module_without_fences_stays_with_it():
+    for comment in ("// the end", "/* the end */"):
+        module = f"{MODULE.strip()} {comment}\n"
+        assert extract_module(f"Here:\n\n{module}\nHave fun") == (module, None)
 
 
 def test_a_style_sheet_is_found_beside_it():

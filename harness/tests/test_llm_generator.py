@@ -80,6 +80,10 @@ def test_an_endpoint_that_does_not_count_is_not_asked_to():
     assert (module.tokens_in, module.tokens_out) == (None, None)
 
 
+def test_an_answer_that_comes_in_parts_is_its_text():
+    assert ask(Answer(GOOD, is_in_parts=True)).esm == MODULE
+
+
 def test_a_style_sheet_beside_the_module_comes_along():
     assert ask(f"{GOOD}\n```css\np {{}}\n```").css == "p {}\n"
 
@@ -126,6 +130,8 @@ def test_an_answer_without_a_whole_module_is_refused_and_says_what_to_do(answer,
         (Answer(GOOD[:50], ending="error"), {}, "connection_lost", "Try again later"),
         (Answer(GOOD[:50], ending="stall"), {"chunk_timeout_s": 0.3}, "stalled", "chunk_timeout_s"),
         (Answer("", finish="content_filter"), {}, "content_filter", "other words"),
+        (Answer("<html>Please log in</html>", ending="page"), {}, "no_stream", "/v1"),
+        (Answer("{}", ending="page"), {}, "no_stream", "/v1"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )

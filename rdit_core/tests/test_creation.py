@@ -98,9 +98,12 @@ def test_a_style_sheet_may_be_text():
         ({"source": Path("nowhere")}, "source_not_found", "'nowhere'"),
         ({"source": "function render({ model }) {\n}"}, "bad_source", "exports nothing"),
         ({"source": "const f = () => 1;\nf();"}, "bad_source", "exports nothing"),
+        ({"source": "async function render({ model }) { await 0; }"}, "bad_source", "exports nothing"),
+        ({"source": "a globe with three.js"}, "source_not_found", "If this is a description, end it with a full stop"),
         ({"source": MODULE, "css": 5}, "bad_source", "css: expected a style sheet"),
         ({"source": MODULE, "css": "nowhere.css"}, "source_not_found", "nowhere.css"),
         ({"source": MODULE, "name": "my widget"}, "bad_source", "no name that a class can have"),
+        ({"source": MODULE, "name": "class"}, "bad_source", "no name that a class can have"),
         ({"source": MODULE, "exports": ["a"]}, "bad_source", "exports: expected a mapping of names, got list"),
         ({"source": MODULE, "imports": 5}, "bad_source", "imports: expected a mapping of names, got int"),
         ({"source": MODULE, "exports": {"a": 5}}, "bad_export", "expected a description, a trait"),
@@ -109,6 +112,7 @@ def test_a_style_sheet_may_be_text():
         ({"source": MODULE, "exports": {"a b": "c"}}, "bad_trait_name", "'a b' is no name"),
         ({"source": MODULE, "exports": {5: "c"}}, "bad_trait_name", "5 is no name"),
         ({"source": MODULE, "exports": {"class": "c"}}, "bad_trait_name", "'class' is no name"),
+        ({"source": MODULE, "exports": {"\u00b5": "c"}}, "bad_trait_name", "'\u00b5' is '\u03bc' to Python"),
         ({"source": MODULE, "exports": {"_esm": "c"}}, "bad_trait_name", "means something else"),
         ({"source": MODULE, "exports": {"layout": "c"}}, "bad_trait_name", "means something else"),
         ({"source": MODULE, "exports": {"data": "c"}}, "bad_trait_name", "means something else"),
@@ -170,6 +174,19 @@ def test_two_widgets_share_nothing():
     one.names = ["a"]
     assert other.names == []
     assert type(one) is not type(other)
+
+
+def test_one_trait_may_be_given_for_several_exports():
+    shared, heard = traitlets.List(help="some rows"), []
+    widget = create(MODULE, exports={"brushed": (shared, "rows in the brush"), "clicked": shared})
+    create(MODULE, exports={"picked": (shared, "rows that were picked")})
+    widget.observe(lambda change: heard.append(change["name"]), traitlets.All)
+    widget.brushed = [1]
+    widget.clicked = [2]
+    assert (widget.brushed, widget.clicked, heard) == ([1], [2], ["brushed", "clicked"])
+    assert [widget.exports[name].description for name in widget.exports] == ["rows in the brush", "some rows"]
+    assert widget.trait_metadata("brushed", "description") == "rows in the brush"
+    assert "sync" not in shared.metadata
 
 
 # Imports.
@@ -334,9 +351,18 @@ def test_a_class_is_named_after_the_first_words(text, name):
 # From a description.
 
 
-def test_words_without_a_generator_are_refused():
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a map of the world",
+        "a globe with three.js.",
+        "a plot of a function\nthat one types, such as function f(x) => x ** 2,\nlet x = 5 at first",
+        "a table\nthat calls model.set('row', i) for the row that is clicked",
+    ],
+)
+def test_words_without_a_generator_are_refused(words):
     with pytest.raises(GenerationFailed) as failed:
-        create("a map of the world")
+        create(words)
     assert failed.value.code == "no_generator"
     assert not widget_module._instances
 
@@ -364,7 +390,7 @@ def test_a_description_becomes_the_module_that_was_verified(capsys):
     ]
     assert [(one.name, one.description, one.expects) for one in first.imports.values()] == [
         ("level", "how loud", "an int"),
-        ("unit", "a constant", None),
+        ("unit", "a constant: a text", None),
     ]
     assert second.previous.esm == bad
     assert [one.code for one in second.previous.problems] == ["no_render"]
@@ -377,11 +403,36 @@ def test_a_description_becomes_the_module_that_was_verified(capsys):
     assert "rdit: 'a table of flights': round 1 of 3: refused (no_render)\n" in said
 
 
-def test_an_import_in_another_form_is_described_without_the_type_of_its_source():
-    source, generator = create(MODULE, exports={"level": traitlets.Int(help="how loud")}), Recorded(MODULE)
+def test_an_import_in_another_form_is_described_by_what_is_made_of_its_source():
+    source, generator = create(MODULE, exports={"level": traitlets.Int(help="how loud"), "any": ""}), Recorded(MODULE)
     with use_generator(generator, verifier=Trying()):
-        create("a gauge", imports={"it": rdit_core.one_way(source.level, str)}, progress=lambda _: None)
-    assert [(one.description, one.expects) for one in generator.asked[0].imports.values()] == [("how loud", None)]
+        create(
+            "a gauge",
+            imports={
+                "loud": rdit_core.one_way(source.level, str),
+                "none": rdit_core.one_way(source.level, lambda _: None),
+                "bars": rdit_core.one_way(source.any, lambda _: []),
+            },
+            progress=lambda _: None,
+        )
+    assert [(one.description, one.expects) for one in generator.asked[0].imports.values()] == [
+        ("a text, made of: how loud", None),
+        ("made of: how loud", None),
+        ("a list", None),
+    ]
+
+
+def test_a_constant_is_described_by_its_kind_and_not_by_its_value():
+    generator = Recorded(MODULE)
+    with use_generator(generator, verifier=Trying()):
+        create(
+            "a gauge",
+            imports={"a": 5, "b": [1.5], "c": True, "d": {"secret": 1}, "e": None},
+            progress=lambda _: None,
+        )
+    described = [one.description for one in generator.asked[0].imports.values()]
+    kinds = ["a number", "a list", "true or false", "an object"]
+    assert described == [*(f"a constant: {kind}" for kind in kinds), "a constant"]
 
 
 def test_rows_reach_the_generator_when_they_may():

@@ -104,7 +104,7 @@ def test_odd_names_of_pandas():
     assert told(pd.DataFrame(values, columns=hierarchy)) == (1, {"x_mean": [1], "x": [2]})
     assert "Two columns have the name 'x'" in refusal(pd.DataFrame(values, columns=["x", "x"]))
     assert list(told(pd.DataFrame(values, columns=[pd.Timestamp("2024-01-01"), 5]))[1]) == ["2024-01-01 00:00:00", "5"]
-    assert "'index'" in refusal(pd.DataFrame({"index": [1]}, index=["a"]))
+    assert "The index and a column have the name 'index'" in refusal(pd.DataFrame({"index": [1]}, index=["a"]))
 
 
 @needs["pandas"]
@@ -207,6 +207,8 @@ def test_what_is_wrong_with_a_column_is_told_with_its_name():
     for _ in range(300):
         deep = [deep]
     assert "nested too deeply" in refusal({"a": [deep]})
+    deep.append(deep)
+    assert "Column 'a': holds a value that is nested too deeply, perhaps in itself" in refusal({"a": [deep]})
 
 
 def test_a_sample_is_drawn_evenly_in_order_and_the_same_each_time():

@@ -2,6 +2,7 @@ import importlib.metadata
 from dataclasses import dataclass, replace
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from rdit_core import descriptions
 from rdit_core.descriptions import (
@@ -295,6 +296,25 @@ def test_a_generator_stays_in_use_until_another_or_nobody_is():
     with pytest.raises(GenerationFailed, match="use_generator") as failed:
         write_module(REQUEST, make_widget=lambda module: None)
     assert failed.value.code == "no_generator"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"generator": "gpt-5"}, r"generate\(\) as generator, got 'gpt-5'"),
+        ({"generator": Scripted}, "as generator, got the class Scripted"),
+        ({"generator": Scripted("good"), "verifier": Picky}, "as verifier, got the class Picky"),
+    ],
+)
+def test_what_cannot_generate_or_verify_is_named_before_anything_is_asked(given, said):
+    with pytest.raises(TypeError, match=said):
+        write_module(REQUEST, **{"verifier": Picky(), **given}, make_widget=lambda module: None)
+
+
+def test_a_call_that_says_what_is_in_use_shows_nothing():
+    shown = DisplayFormatter().format
+    with use_generator(Scripted("good")):
+        assert shown(use_generator(None)) == ({}, {})
 
 
 def installed(monkeypatch, *loads):

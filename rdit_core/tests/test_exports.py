@@ -77,3 +77,11 @@ def test_an_export_that_is_not_there_names_those_that_are():
     with pytest.raises(AttributeError):
         _ = widget.exports.__wrapped__
     assert repr(widget.exports) == "<Exports of Created: selected: some, hovered>"
+
+
+def test_a_value_that_is_set_in_the_place_of_a_handle_is_refused():
+    widget = create(MODULE, exports={"selected": "rows"})
+    with pytest.raises(AttributeError, match=r"widget\.selected, or widget\.exports\.selected\.value"):
+        widget.exports.selected = [1]
+    assert widget.selected is None
+    assert isinstance(widget.exports.selected, Export)

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import dataclasses
 import itertools
 import linecache
 import types
@@ -10,6 +11,7 @@ from functools import partial
 import ipywidgets
 import pytest
 import traitlets
+from anywidget._descriptor import MimeBundleDescriptor
 from ipywidgets.widgets import widget as widget_module
 
 import rdit_core
@@ -50,8 +52,15 @@ def refused(call):
     with pytest.raises(CreateError) as error:
         call()
     assert error.value.code == "ambiguous_import"
-    assert "widget.exports.it" in str(error.value)
+    assert "`widget.exports." in str(error.value)
     assert "constant(value)" in str(error.value)
+    return str(error.value)
+
+
+def refused_as_no_trait(call):
+    with pytest.raises(CreateError, match="Observe it, and set the trait") as error:
+        call()
+    assert error.value.code == "ambiguous_import"
     return str(error.value)
 
 
@@ -93,6 +102,7 @@ def test_an_expression_that_names_a_trait_is_linked():
     assert is_linked(create(MODULE, imports={"it": desk.knob.level}), desk.knob)
     assert is_linked(create(MODULE, imports={"it": shelf[1].level}), shelf[1])
     assert is_linked(create(MODULE, imports={"it": shelf[index].level}), shelf[index])
+    assert is_linked(create(MODULE, imports={"it": shelf[-1].level}), shelf[1])
     assert is_linked(create(MODULE, imports={"it": rack["a"].level}), rack["a"])
     assert is_linked(create(MODULE, imports={"it": holder.knob.level}), holder.knob)
     assert is_linked(rdit_core.create(MODULE, imports={"it": knob.level}), knob)
@@ -136,6 +146,7 @@ EITHER = 5
 EITHER = Knob().level
 KNOB = Knob()
 COPY = KNOB.level
+IMPORTS = {"it": KNOB.level}
 ANNOTATED: int = 7
 for LOOPED in (1, 2):
     assert LOOPED
@@ -147,6 +158,14 @@ FIRST, (SECOND, *REST) = 1, (2, 3, KNOB.level)
 ONE, TWO = [KNOB.level, 2]
 BOTH = ALSO = five_of = 5
 ALL, NONE = FEW = (1, KNOB.level)
+
+
+SET_ELSEWHERE = 5
+
+
+def set_elsewhere():
+    global SET_ELSEWHERE
+    SET_ELSEWHERE = KNOB.level
 
 
 class Frame:
@@ -222,10 +241,29 @@ def test_a_name_inside_of_a_function_means_what_it_means_there():
         lambda: create(MODULE, imports={"it": [KNOB.level]}),
         lambda: create(MODULE, imports={"it": max(1, KNOB.level)}),
         lambda: create(MODULE, imports={"it": (copy := 5)}).it == copy,
+        lambda: create(MODULE, imports={"it": SET_ELSEWHERE}),
+        lambda: create(MODULE, imports={"it": -KNOB.level}),
     ],
 )
 def test_what_might_be_a_trait_and_might_not_is_refused(call):
     assert "cannot be told whether" in refused(call)
+
+
+@pytest.mark.parametrize(
+    ("call", "trait", "is_computed"),
+    [
+        (lambda: create(MODULE, imports={"it": Desk().fresh.level}), "level", False),
+        (lambda: create(MODULE, imports={"it": KNOB.other + 1}), "other", True),
+        (lambda: create(MODULE, imports={"it": one_way(max(1, KNOB.level))}), "level", True),
+        (lambda: create(MODULE, imports={"it": COPY}), "it", False),
+        (lambda: create(MODULE, imports=IMPORTS), "it", False),
+    ],
+)
+def test_a_refusal_names_the_trait_that_was_meant(call, trait, is_computed):
+    message = refused(call)
+    assert f"`widget.exports.{trait}`" in message
+    assert f"`(widget, {trait!r})`" in message
+    assert (f"`one_way(widget.exports.{trait}, function)`" in message) == is_computed
 
 
 def test_a_parameter_is_refused_since_it_may_have_been_a_trait():
@@ -286,6 +324,13 @@ def test_two_way_goes_through_a_function_on_each_way():
     assert widget.it == "3"
     widget.it = "12"
     assert knob.level == 12
+
+
+def test_a_way_through_what_is_no_function_is_refused():
+    with pytest.raises(TypeError, match="one_way: expected a function that makes the other form, got int"):
+        one_way((Knob(), "level"), 5)
+    with pytest.raises(TypeError, match="two_way: expected a function"):
+        two_way((Knob(), "level"), abs, "abs")
 
 
 def test_a_way_takes_all_that_a_plain_import_takes():
@@ -351,6 +396,16 @@ def test_statements_that_were_compiled_by_themselves_are_understood(text, linked
     assert [one.imports["it"] is not None for one in made] == linked
 
 
+def test_a_file_that_was_edited_since_is_not_believed(tmp_path):
+    path = tmp_path / "script.py"
+    text = "def make(knob, desk):\n    return create(MODULE, imports={'it': knob.level})\n"
+    path.write_text(text)
+    names = {"create": create, "MODULE": MODULE}
+    exec(compile(text, str(path), "exec"), names)
+    path.write_text(text.replace("knob.level", "desk.level"))
+    refused(lambda: names["make"](Knob(), Knob()))
+
+
 @pytest.mark.skipif(not HAS_POSITIONS, reason="byte code has positions from Python 3.11 on")
 def test_of_several_calls_on_one_line_of_a_cell_each_is_understood():
     path = "<ipython-input-1-of-a-cell>"  # As `executing` knows a notebook's.
@@ -376,6 +431,26 @@ def test_a_trait_that_is_read_by_name_is_linked():
 def test_a_list_that_looks_like_a_pair_is_refused():
     with pytest.raises(CreateError, match="a pair is a tuple"):
         create(MODULE, imports={"it": [Knob(), "level"]})
+
+
+def test_what_was_meant_for_a_trait_and_is_none_is_refused():
+    @dataclasses.dataclass
+    class Plain:
+        level: int = 3
+
+    class Shown(Plain):
+        _repr_mimebundle_ = MimeBundleDescriptor(_esm=MODULE, follow_changes=False)
+
+    plain, shown, widget = Plain(), Shown(), create(MODULE, exports={"it": "it"})
+    assert "a Plain is none" in refused_as_no_trait(lambda: create(MODULE, imports={"it": (plain, "level")}))
+    assert "the class Knob is none" in refused_as_no_trait(lambda: create(MODULE, imports={"it": (Knob, "level")}))
+    assert "shown.level is none" in refused_as_no_trait(lambda: create(MODULE, imports={"it": shown.level}))
+    assert "a whole widget" in refused(lambda: create(MODULE, imports={"it": widget}))
+    assert "all exports of a widget" in refused(lambda: create(MODULE, imports={"it": widget.exports}))
+    pairs = {"a": (3, "level"), "b": ("Rome", "title"), "c": (plain, "name")}
+    made = create(MODULE, imports={"a": pairs["a"], "b": pairs["b"], "c": pairs["c"], "d": plain.level})
+    said = create(MODULE, imports={"a": constant(widget), "b": constant((plain, "level"))})
+    assert {*made.imports.values(), *said.imports.values()} == {None}
 
 
 def test_widgets_in_a_ring_that_were_made_one_by_one_agree():

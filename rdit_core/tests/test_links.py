@@ -969,6 +969,9 @@ def test_links_lists_those_of_a_widget_and_those_that_follow():
     assert repr(links()).startswith("3 links\n")
     with pytest.raises(ValueError, match="got 'far'"):
         links(reach="far")
+    for nothing in (things, "thing", 5):
+        with pytest.raises(TypeError, match=r"links\(\*widgets\)"):
+            links(nothing)
     links(things[1]).unlink()
     assert list(links()) == made[2:]
 

@@ -14,6 +14,9 @@ _GRID: Final = (0.5, 0.2, 0.35, 0.65, 0.8)
 _DRAGS: Final = (((0.25, 0.25), (0.75, 0.75)), ((0.2, 0.5), (0.8, 0.5)), ((0.5, 0.2), (0.5, 0.8)))
 _TYPED: Final = ("text", "search", "email", "url", "tel", "password", "")
 
+_DATES: Final = ("date", "month", "week", "datetime-local")
+"""What has no value before each of its parts was typed, in an order that the browser's language decides."""
+
 
 async def try_everything(trial: Trial, place: str) -> AsyncIterator[None]:
     """Do one thing after another in the view, with the browser's real input; each is over when this yields."""
@@ -34,7 +37,7 @@ async def _try(trial: Trial, target: dict[str, Any]) -> AsyncIterator[None]:
         return box["left"] + box["width"] * x, box["top"] + box["height"] * y
 
     if target["kind"] == "control":
-        if target["tag"] == "select":
+        if target["tag"] == "select" or target["type"] in _DATES:
             await trial.ask(f"(trial) => trial.choose({target['index']})")
             yield
             return

@@ -121,8 +121,8 @@ class OpenAIGenerator:
 
         Raises:
             UnusableAnswer: no_code, empty_answer, cut_off, too_long or too_slow.
-            NoAnswer: unauthorized, unknown_model, bad_request, rate_limited, server_error, no_connection, stalled or
-                content_filter.
+            NoAnswer: unauthorized, unknown_model, bad_request, rate_limited, server_error, no_connection,
+                no_stream, stalled or content_filter.
         """
         said = self._ask(messages(request, data_reader=self._data_reader))
         try:
@@ -176,7 +176,7 @@ class OpenAIGenerator:
             said.tokens_in, said.tokens_out = usage.prompt_tokens, usage.completion_tokens
         for choice in (chunk.choices or [])[:1]:
             said.finish = choice.finish_reason or said.finish
-            piece = (choice.delta.content if choice.delta is not None else None) or ""
+            piece = _text(choice.delta.content if choice.delta is not None else None)
             said.text += piece
             if piece and self.on_text is not None:
                 self.on_text(piece)
@@ -256,6 +256,13 @@ class OpenAIGenerator:
         return text
 
 
+def _text(content: Any) -> str:
+    """What a piece of an answer says. Some endpoints send it in parts, with thoughts among them."""
+    if isinstance(content, list):
+        return "".join(str(part["text"]) for part in content if isinstance(part, dict) and part.get("type") == "text")
+    return content or ""
+
+
 def _unauthorized(message: str) -> Problem:
     return Problem("unauthorized", message, "Set OPENAI_API_KEY, or pass api_key=..., with a key of this endpoint.")
 
@@ -281,6 +288,14 @@ class _Said:
         Raises:
             UnusableAnswer, NoAnswer: it is not.
         """
+        if not self.has_begun:
+            raise NoAnswer(
+                Problem(
+                    "no_stream",
+                    "The endpoint answered with something else than a stream of chat completions.",
+                    "Check base_url: it often ends in /v1. The endpoint must know `stream`.",
+                )
+            )
         if self.finish == "content_filter":
             raise NoAnswer(
                 Problem(

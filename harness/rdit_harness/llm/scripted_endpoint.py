@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 _PIECE: Final = 60
 _PING_S: Final = 0.02
 
-Ending = Literal["done", "endless", "stall", "pings", "drop", "error"]
+Ending = Literal["done", "endless", "stall", "pings", "drop", "error", "page"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Answer:
         finish: the `finish_reason` at the end; None for an endpoint that gives none.
         ending: `done`, or what comes instead of an end: `endless` (the text again and again), `stall` (nothing, and the
             connection stays), `pings` (comments), `drop` (the connection ends in the middle), `error` (an error in
-            the stream).
+            the stream), `page` (the text as a web page in the place of a stream).
         tokens: read and written, if the request asks for the counts; None for an endpoint that never tells.
+        is_in_parts: whether each piece comes as a list of parts, thoughts before text.
     """
 
     text: str = ""
@@ -40,6 +41,7 @@ class Answer:
     finish: str | None = "stop"
     ending: Ending = "done"
     tokens: tuple[int, int] | None = (100, 10)
+    is_in_parts: bool = False
 
 
 class ScriptedEndpoint:
@@ -113,10 +115,11 @@ class ScriptedEndpoint:
 
     def _stream(self, handler: BaseHTTPRequestHandler, answer: Answer) -> None:
         handler.send_response(200)
-        handler.send_header("content-type", "text/event-stream")
+        is_page = answer.ending == "page"
+        handler.send_header("content-type", "text/html" if is_page else "text/event-stream")
         handler.send_header("connection", "close")
         handler.end_headers()
-        for event in self._events(answer, self.requests[-1]):
+        for event in [answer.text.encode()] if is_page else self._events(answer, self.requests[-1]):
             handler.wfile.write(event)
             handler.wfile.flush()
 
@@ -124,7 +127,7 @@ class ScriptedEndpoint:
         pieces = [answer.text[start : start + _PIECE] for start in range(0, len(answer.text), _PIECE)]
         while True:
             for piece in pieces:
-                yield _chunk({"content": piece})
+                yield _chunk({"content": _parts(piece) if answer.is_in_parts else piece})
             if answer.ending != "endless" or self._is_over.is_set():
                 break
         if answer.ending == "stall":
@@ -146,7 +149,11 @@ class ScriptedEndpoint:
 _HEAD: Final = {"id": "scripted", "object": "chat.completion.chunk", "created": 0, "model": "scripted"}
 
 
-def _chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
+def _parts(piece: str) -> list[dict[str, Any]]:
+    return [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": piece}]
+
+
+def _chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
     return _event({**_HEAD, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
 

@@ -9,6 +9,7 @@
 import { connect, renderWidget } from "./index.js";
 
 const MAX_NOTES = 5_000;
+const DATES = { date: "2021-03-04", month: "2021-03", week: "2021-W09", "datetime-local": "2021-03-04T12:30" };
 const POINTED_AT = /^(click|dblclick|pointer|mouse|touch|drag|wheel|key)/;
 
 let phase = "load";
@@ -98,6 +99,19 @@ const toBase64 = (bytes) => {
   return btoa(text);
 };
 const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+
+/** @type {Uint8Array[]} */
+const pieces = [];
+function joined(frame) {
+  const parts = pieces.splice(0, frame.pieces);
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return frame.isText ? new TextDecoder().decode(whole) : whole.buffer;
+}
 
 class CarriedSocket extends EventTarget {
   protocol = "rdit.v1";
@@ -192,9 +206,13 @@ const trial = {
       fault(`fault ${detail.code}`, `${detail.error ? told(detail.error) : detail.message}${of}`);
     });
   },
+  /** A piece of a large frame, of the next one that says how many it has. */
+  take(piece) {
+    pieces.push(new Uint8Array(fromBase64(piece)));
+  },
   exchange(frames) {
     for (const frame of frames) {
-      const data = typeof frame === "string" ? frame : fromBase64(frame.base64);
+      const data = typeof frame === "string" ? frame : "base64" in frame ? fromBase64(frame.base64) : joined(frame);
       socket.dispatchEvent(new MessageEvent("message", { data }));
     }
     const sent = outbox;
@@ -313,12 +331,13 @@ const trial = {
     const { left, top, width, height } = element.getBoundingClientRect();
     return { left, top, width: Math.min(width, innerWidth - left), height: Math.min(height, innerHeight - top) };
   },
-  /** Chooses another option, as a hand does: with the events that belong to it. */
+  /** Chooses another option or a date, as a hand does: with the events that belong to it. */
   choose(index) {
     const element = document.querySelector(`[data-trial="${index}"]`);
-    if (element === null || element.options.length === 0) return;
+    if (element === null || element.options?.length === 0) return;
     const { options } = element;
-    if (element.multiple) options[0].selected = !options[0].selected;
+    if (options === undefined) element.value = DATES[element.type];
+    else if (element.multiple) options[0].selected = !options[0].selected;
     else element.selectedIndex = (element.selectedIndex + 1) % options.length;
     for (const type of ["input", "change"]) element.dispatchEvent(new Event(type, { bubbles: true }));
   },

@@ -32,6 +32,14 @@ CLIENTS: Final = "rdit.clients"
 """The entry point group in which the browser side's modules are found."""
 
 _ORIGIN: Final = "http://rdit.test"
+_PIECE_BYTES: Final = 240_000
+"""What goes to the page at once. The driver's time grows with the square of a message: 36 MB take 30 s in one, 8 in
+pieces.
+"""
+
+_OPENING_S: Final = 60.0
+"""For the data to reach the page. Nothing of a module runs before."""
+
 _POLICY: Final = (
     # What a page of `rdit serve` has.
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -48,6 +56,10 @@ _PAGE: Final = """<!doctype html>
 
 class NoClient(Exception):
     """There is no browser side to try a module with. The text says how to get it."""
+
+
+class NoTrial(Exception):
+    """The page did not get ready to try anything."""
 
 
 class PageHung(Exception):
@@ -82,6 +94,8 @@ class Trial:
     hang_s: float
     requests: list[str] = field(default_factory=list)
     """Addresses beside our own that the page asked for."""
+    departures: list[str] = field(default_factory=list)
+    """Addresses that the page was to be taken to."""
     console_errors: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
 
@@ -109,12 +123,32 @@ class Trial:
         """Carry what is ready in both directions, once. Returns whether both ends are at rest."""
         now_s = time.monotonic()
         self._connection.handle_timeout(now_s)
-        to_page = [_packed(frame) for frame in self._connection.frames_to_send(now_s)]
+        to_page = [await self._packed(frame) for frame in self._connection.frames_to_send(now_s)]
         answer = await self.ask("(trial, frames) => trial.exchange(frames)", to_page)
         for frame in answer["sent"]:
             self._connection.receive_frame(_unpacked(frame), time.monotonic())
         applied = self.manager.apply_pending()
         return not to_page and not answer["sent"] and not applied and answer["idle"]
+
+    async def _packed(self, frame: str | bytes) -> Any:
+        """A frame as `exchange` takes it; of a large one, what it consists of is there already."""
+        data = frame.encode() if isinstance(frame, str) else frame
+        if len(data) <= _PIECE_BYTES:
+            return frame if isinstance(frame, str) else {"base64": base64.b64encode(data).decode()}
+        starts = range(0, len(data), _PIECE_BYTES)
+        for start in starts:
+            piece = base64.b64encode(data[start : start + _PIECE_BYTES]).decode()
+            await self.ask("(trial, piece) => trial.take(piece)", piece)
+        return {"pieces": len(starts), "isText": isinstance(frame, str)}
+
+    async def is_whole(self) -> tuple[bool, bool]:
+        """Whether the document is still the trial's, and whether what it had outside of the widget is still there."""
+        asked = "() => [globalThis.__rditTrial !== undefined, document.getElementById('places') !== null]"
+        try:
+            is_ours, has_places = await self.within(self.page.evaluate(asked))
+        except Exception:  # The driver has an error for each way in which a page can be gone.
+            return False, False
+        return is_ours, has_places
 
     async def settle(self) -> None:
         """Carry until nothing is left to carry, and the page has drawn.
@@ -155,21 +189,29 @@ async def open_trial(
 
     Raises:
         NoClient: there is no browser side.
+        NoTrial: the page does not get ready.
     """
+    from playwright.async_api import TimeoutError as PlaywrightTimeout
+
     sources = client_sources()
     manager = WidgetManager(esm_url=lambda _: "widget.js")
     context = await browser.new_context(
         viewport={"width": 900, "height": 900}, locale="en-US", service_workers="block", accept_downloads=False
     )
     widget = None
+    is_there = False
     try:
-        context.set_default_timeout(hang_s * 1000)
+        context.set_default_timeout(_OPENING_S * 1000)
         page = await context.new_page()
         with manager.capture():
             widget = make_widget()
         trial = Trial(page, manager, widget, manager.add(widget), hang_s)
 
         async def answer(route: Route) -> None:
+            if is_there and _is_departure(route, page):
+                trial.departures.append(route.request.url)
+                await route.abort("aborted")  # With another reason, the browser would show a page of its own.
+                return
             await _answer(route, esm, sources, trial.requests)
 
         async def refuse(socket: WebSocketRoute) -> None:
@@ -188,10 +230,16 @@ async def open_trial(
         await context.route_web_socket("**/*", refuse)
         page.on("dialog", dismiss)
         page.on("console", hear)
-        await page.goto(f"{_ORIGIN}/")
-        await page.wait_for_function("globalThis.__rditTrial !== undefined")
-        await trial.ask("(trial) => trial.start()")
-        await trial.wait("(trial, id) => trial.knows(id)", trial.widget_id)
+        try:
+            await page.goto(f"{_ORIGIN}/")
+            await page.wait_for_function("globalThis.__rditTrial !== undefined")
+            is_there = True
+            await trial.ask("(trial) => trial.start()")
+            is_known = await trial.wait("(trial, id) => trial.knows(id)", trial.widget_id, patience_s=_OPENING_S)
+        except (PageHung, PlaywrightTimeout):
+            is_known = False
+        if not is_known:
+            raise NoTrial("Its page did not get ready; where the data is large, create(..., sample=10_000) shows less.")
         yield trial
     finally:
         # One that hangs does not say goodbye: whoever owns the browser ends it.
@@ -200,6 +248,14 @@ async def open_trial(
         if widget is not None:
             widget.close()
         manager.clear()
+
+
+def _is_departure(route: Route, page: Page) -> bool:
+    """Whether a request would put another document in the place of the trial's."""
+    try:
+        return route.request.is_navigation_request() and route.request.frame == page.main_frame
+    except Exception:  # A window that is only just being opened has no frame yet.
+        return False
 
 
 async def _answer(route: Route, esm: str, sources: Mapping[str, str], requests: list[str]) -> None:
@@ -226,10 +282,6 @@ async def _answer(route: Route, esm: str, sources: Mapping[str, str], requests: 
             return
     requests.append(url)
     await route.abort()
-
-
-def _packed(frame: str | bytes) -> Any:
-    return frame if isinstance(frame, str) else {"base64": base64.b64encode(frame).decode()}
 
 
 def _unpacked(frame: Any) -> str | bytes:

@@ -28,7 +28,7 @@ from .browser_thread import BrowserName, BrowserThread, NoBrowser, check_install
 from .changes import change
 from .hands import try_everything
 from .static_check import DEFAULT_EXPORT_HINT, SELF_CONTAINED_HINT, check_text, count_sets
-from .trial import NoClient, PageHung, Trial, open_trial
+from .trial import NoClient, NoTrial, PageHung, Trial, open_trial
 
 HANG_S: Final = 10.0
 TRIAL_S: Final = 90.0
@@ -39,6 +39,7 @@ _MIN_AREA: Final = 16
 _LATE_S: Final = 3.0
 """How long after its render a module may still show nothing."""
 
+_OUTSIDE_HINT: Final = "Append to el and nowhere else; what floats can be position: absolute inside el."
 _HINTS: Final[Mapping[str, str]] = {
     "page_error": "Mend what throws; guard against values that are null, empty or not there yet.",
     "unhandled_rejection": "Await what can fail, and catch its errors.",
@@ -49,6 +50,8 @@ _HINTS: Final[Mapping[str, str]] = {
     "not_portable": "Keep to model.get(name), model.set(name, value), model.save_changes(), model.on('change:name', f)",
     "refused_value": "Set a value of the kind that the export's description names, and no other.",
     "syntax_error": "Answer with the whole module, in one code block, in JavaScript that a browser can read.",
+    "leaves_page": 'Set no location, and close no window. A button in a <form> needs type="button", or the form a '
+    "listener for submit that calls event.preventDefault().",
     "dialog": "No alert, confirm or prompt: show it in el.",
 }
 
@@ -69,7 +72,7 @@ class PageVerifier:
         ImportError: the browser's driver is not installed.
     """
 
-    version = "1"
+    version = "2"
     """Goes up when modules that passed might not pass any more."""
 
     def __init__(
@@ -102,7 +105,7 @@ class PageVerifier:
         """What is wrong with a module; nothing where it may be shown. Blocks until it was tried, for seconds.
 
         Raises:
-            GenerationFailed: there is no browser to try it in (`no_verifier`).
+            GenerationFailed: there is no browser to try it in, or no page (`no_verifier`).
         """
         problems = check_text(module.esm)
         if problems:
@@ -110,7 +113,7 @@ class PageVerifier:
         thread = self._held or BrowserThread(self.browser, self.launch)
         try:
             return thread.run(lambda: self._try(thread, module, request, make_widget))
-        except (NoBrowser, NoClient) as error:
+        except (NoBrowser, NoClient, NoTrial) as error:
             raise GenerationFailed("no_verifier", f"The module cannot be verified. {error}") from error
         finally:
             if thread is not self._held:
@@ -138,6 +141,9 @@ class PageVerifier:
                 await thread.discard()
             except _Settled:
                 pass
+            except Exception:
+                if not await verdict.is_lost():
+                    raise
             return verdict.problems[:MAX_PROBLEMS]
 
 
@@ -169,6 +175,15 @@ class _Verdict:
         finally:
             self._gather_outside()
         await self._gather()
+
+    async def is_lost(self) -> bool:
+        """Whether the module has taken the page away from under its trial; and if so, say it."""
+        is_ours, has_places = await self.trial.is_whole()
+        if not is_ours:
+            self.add("leaves_page", f"The page was left, reloaded or closed {self.doing}.")
+        elif not has_places:
+            self.add("outside_el", f"The module removes what is outside of el, {self.doing}.", _OUTSIDE_HINT)
+        return not (is_ours and has_places)
 
     # Stage by stage.
 
@@ -331,6 +346,8 @@ class _Verdict:
         """What the browser saw, whether or not the page still answers."""
         for url in dict.fromkeys(self.trial.requests):
             self.add("network_request", f"The module asks the network for {url[:200]}.", SELF_CONTAINED_HINT)
+        for url in dict.fromkeys(self.trial.departures):
+            self.add("leaves_page", f"The module takes the page to another address: {url[:200]}.")
         for dialog in dict.fromkeys(self.trial.dialogs):
             self.add("dialog", f"The module opens a window that waits for an answer: {dialog[:200]}.")
 
@@ -353,7 +370,7 @@ class _Verdict:
             self.add(
                 "outside_el",
                 f"The module leaves elements outside el: {'; '.join(strays['bodies'][:3])}.",
-                "Append to el and nowhere else; what floats can be position: absolute inside el.",
+                _OUTSIDE_HINT,
             )
         if strays["globals"]:
             self.add(
