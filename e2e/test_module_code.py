@@ -32,6 +32,16 @@ def test_a_module_that_takes_five_seconds_is_in_sync_both_ways_when_it_is_there(
     assert page.errors() == []
 
 
+@pytest.mark.threat(24)
+@pytest.mark.violates("form")
+def test_a_form_of_a_widget_leads_nowhere(serve: Serve, open_page: Callable[[str], Page]) -> None:
+    page = open_page(serve(SCRIPTS / "form_away.py").url)
+    # The driver's own click would wait in Chromium for the navigation that must not come.
+    page.evaluate("void document.querySelector('.send').click()")
+    page.wait_for("window.stopped === 'form-action'")
+    assert page.count(".send") == 1
+
+
 @pytest.mark.afm(9, 25)
 def test_new_code_and_style_take_over_in_place_with_the_state(serve: Serve, open_page: Callable[[str], Page]) -> None:
     server = serve(SCRIPTS / "reload.py")

@@ -417,7 +417,7 @@ def security_headers(host: str | None, rules: AccessRules) -> Mapping[str, str]:
         "content-security-policy": (
             f"default-src 'none'; script-src 'self' {evaluation}; style-src 'self' 'unsafe-inline'; "
             f"img-src 'self' data: blob:; font-src 'self' data:; worker-src blob:; connect-src {connect}; "
-            f"base-uri 'none'; frame-ancestors {ancestors}"
+            f"base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
         ),
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",

@@ -240,7 +240,7 @@ def test_every_answer_has_the_security_headers(site, stranger):
         assert answer.headers["content-security-policy"] == (
             "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
             "img-src 'self' data: blob:; font-src 'self' data:; worker-src blob:; "
-            "connect-src 'self' ws://127.0.0.1:8765; base-uri 'none'; frame-ancestors 'self'"
+            "connect-src 'self' ws://127.0.0.1:8765; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
         )
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["x-content-type-options"] == "nosniff"
