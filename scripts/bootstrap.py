@@ -89,14 +89,18 @@ def run_tests(verbs: list[str]) -> int:
 
 
 def make_runner() -> None:
-    """The environment of tox itself."""
-    is_new = make_environment(RUNNER, ["tox", 'tox-uv ; python_version >= "3.11"'], [CONSTRAINTS])
-    if is_new and UV.exists():
-        python = str(RUNNER / "bin" / "python")
+    """The environment of tox itself, with tox-uv where that is to be had and works."""
+    if not make_environment(RUNNER, ["tox"], [CONSTRAINTS]):
+        return
+    python = str(RUNNER / "bin" / "python")
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "-qq", "-c", str(CONSTRAINTS), 'tox-uv ; python_version >= "3.11"'])
+    if UV.exists():
         trial = [str(UV), "pip", "install", "--quiet", "--dry-run", "--reinstall", "--python", python, "tox"]
-        if subprocess.run(trial, env={**os.environ, **uv_settings()}).returncode != 0:
-            print("uv finds no packages here; pip makes the environments", flush=True)
-            call([python, "-m", "pip", "uninstall", "-qq", "-y", "tox-uv", "tox-uv-bare", "uv"])
+        if subprocess.run(trial, env={**os.environ, **uv_settings()}).returncode == 0:
+            return
+        call([*pip, "uninstall", "-qq", "-y", "tox-uv", "tox-uv-bare", "uv"])
+    print("pip makes the environments, since uv is not to be had or finds no packages", flush=True)
 
 
 def uv_settings() -> dict[str, str]:
