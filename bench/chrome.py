@@ -129,7 +129,7 @@ def launch() -> Iterator[Chrome]:
     Raises:
         BrowserError: there is none, or it does not start.
     """
-    found = browsers.find("chromium")
+    found = browsers.find("chromium", has_window=True)
     if found is None:
         raise BrowserError(f"no Chromium here; to have it: {browsers.how_to_get('chromium')}")
     with tempfile.TemporaryDirectory(prefix="rdit-bench-", ignore_cleanup_errors=True) as profile:

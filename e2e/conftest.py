@@ -112,9 +112,9 @@ class Serve(Protocol):
 class BrowserRun:
     """The engine of this process, and what is known about it at the end."""
 
-    def __init__(self, engine_name: str) -> None:
+    def __init__(self, engine_name: str, *, has_window: bool) -> None:
         self.engine_name = engine_name
-        self.found = browsers.find(engine_name)
+        self.found = browsers.find(engine_name, has_window=has_window)
         self.version: str | None = None
         self.passed = self.failed = self.repeated = 0
 
@@ -135,7 +135,7 @@ def _run_of(config: pytest.Config) -> BrowserRun:
         names = config.getoption("--browser") or ["chromium"]
         if len(names) != 1:
             raise pytest.UsageError("one engine per process: give --browser once")
-        run = config.stash[_run_key] = BrowserRun(names[0])
+        run = config.stash[_run_key] = BrowserRun(names[0], has_window=config.getoption("--headed"))
     return run
 
 

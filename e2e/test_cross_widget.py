@@ -298,6 +298,7 @@ def test_a_planet_that_is_clicked_at_stands_out_in_the_chart_and_a_bar_picks_its
     assert page.errors() == []
 
 
+@pytest.mark.alike
 def test_a_table_is_filtered_by_a_brush_and_by_a_drop_down(opened: Callable[[str], Opened]) -> None:
     page, python = opened("filters")
     flights = make_flights()

@@ -53,6 +53,7 @@ def test_five_edits_made_offline_count_within_a_second_of_the_networks_return(
     assert [value for _, value in behind.python.seen("b")] == [20]
 
 
+@pytest.mark.alike
 def test_a_connection_that_breaks_while_an_edit_is_on_its_way_does_not_lose_it(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_connection_that_breaks_while_an_edit_is_on_its_way_does_not_lose_it(
     assert page.errors() == []
 
 
+@pytest.mark.alike
 @pytest.mark.threat(28)
 def test_an_edit_whose_acknowledgement_was_lost_does_not_overwrite_what_python_set_since(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int

@@ -20,6 +20,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.alike
 def test_refused_writes_are_taken_back_and_named(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
 ) -> None:

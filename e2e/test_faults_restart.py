@@ -51,6 +51,7 @@ def test_a_page_whose_server_was_killed_agrees_with_the_next_one_and_its_edits_a
             assert "started anew" in notices(tab), "the reader is told"
 
 
+@pytest.mark.alike
 def test_a_page_whose_server_is_stopped_hears_why_and_goes_on_with_the_next_one(
     serve_behind: Callable[[str], Behind], open_page: Callable[[str], Page], repeat: int
 ) -> None:

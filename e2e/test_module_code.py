@@ -14,6 +14,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 OUTLINE = "getComputedStyle(document.querySelector('.subject')).outlineStyle"
 
 
+@pytest.mark.alike
 @pytest.mark.afm(16)
 def test_a_module_that_takes_five_seconds_is_in_sync_both_ways_when_it_is_there(
     serve: Serve, open_page: Callable[[str], Page]

@@ -63,6 +63,7 @@ def test_a_value_that_a_validator_clamps_is_shown_as_python_has_it(
     page.wait_for("document.querySelector('.shown-clamped').textContent === '7'")
 
 
+@pytest.mark.alike
 def test_a_refused_value_is_taken_back_and_the_page_says_so(serve: Serve, open_page: Callable[[str], Page]) -> None:
     page = open_page(serve(SCRIPTS / "two_values.py").url)
     page.wait_idle()

@@ -55,6 +55,7 @@ def react_site() -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("via", ["websocket", "connection"])
 def test_a_widget_in_react_follows_python_wherever_it_is_mounted(
     serve: Serve, open_page: Callable[[str], Page], react_site: str, via: str

@@ -32,6 +32,7 @@ print("below")
 SHOWN = "document.getElementById('%s').checkVisibility()"
 
 
+@pytest.mark.alike
 def test_a_page_that_may_see_only_says_so_and_offers_nothing_else(
     serve: Serve, open_page: Callable[[str], Page]
 ) -> None:

@@ -56,6 +56,7 @@ def server(serve: Serve, folder: Path) -> ServeProcess:
     return serve(folder / "from_files.py", "--reload")
 
 
+@pytest.mark.alike
 @pytest.mark.afm(9, 25)
 def test_a_saved_module_and_style_take_over_in_every_tab_with_the_state(
     server: ServeProcess, folder: Path, open_page: Callable[[str], Page]

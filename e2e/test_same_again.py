@@ -61,6 +61,7 @@ def test_everything_looks_the_same_after_a_reload_and_in_a_second_tab(
     assert page.errors() == other.errors() == []
 
 
+@pytest.mark.alike
 def test_everything_looks_the_same_after_each_connection_broke_off_in_the_middle_of_the_run(
     serve: Serve, open_page: Callable[[str], Page], tmp_path: Path, free_port: int
 ) -> None:

@@ -193,6 +193,7 @@ SELECTED_PIXELS = """(() => {
 })()"""
 
 
+@pytest.mark.alike
 @pytest.mark.webgl
 @pytest.mark.threat(24)
 def test_points_lassoed_in_a_jupyter_scatter_reach_python_and_points_selected_by_python_the_page(

@@ -30,15 +30,29 @@ def start(first, count, hash_seed, folder, python=sys.executable):
     )
 
 
-@pytest.mark.parametrize("first", range(0, 2_100, 210))
-def test_two_thousand_seeds_hold_and_two_processes_see_the_same(first, tmp_path):
-    """Ten times 210 seeds, each in two processes at once, whose sets of text are ordered differently."""
-    processes = [start(first, 210, hash_seed, tmp_path / hash_seed) for hash_seed in ("0", "4711")]
+def run(*starts):
+    """Commands at once; gives what each wrote."""
+    processes = [start(*arguments) for arguments in starts]
     outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs[0][-6000:]
-    events, violations = re.search(r"(\d+) events in .*, (\d+) violations", outputs[0]).groups()
-    assert int(violations) == 0
-    assert int(events) >= 100_000
+    assert [process.returncode for process in processes] == [0] * len(starts), "\n".join(outputs)[-6000:]
+    return outputs
+
+
+@pytest.mark.parametrize("first", range(0, 2_000, 250))
+def test_two_thousand_seeds_hold(first, tmp_path):
+    """Eight times 250 seeds in two processes at once."""
+    events = 0
+    for output in run((first, 125, "0", tmp_path / "0"), (first + 125, 125, "4711", tmp_path / "1")):
+        seen, violations = re.search(r"(\d+) events in .*, (\d+) violations", output).groups()
+        assert int(violations) == 0
+        events += int(seen)
+    assert events >= 119_000
+
+
+@pytest.mark.parametrize("first", [0, 1_900])
+def test_two_processes_see_the_same(first, tmp_path):
+    """120 seeds, with sets of text that are ordered differently."""
+    outputs = run(*((first, 120, hash_seed, tmp_path / hash_seed) for hash_seed in ("0", "4711")))
     hashes = {output.splitlines()[-1] for output in outputs}
     assert len(hashes) == 1 and hashes.pop().startswith("trace hash ")
 
@@ -47,9 +61,7 @@ def test_every_python_that_is_here_sees_the_same(tmp_path):
     pythons = sorted(Path(sys.prefix).parent.glob("py3*/bin/python"))
     if len(pythons) < 2:
         pytest.skip("there is one Python only; tox makes the others' environments (tox run -e py310,py311,py312,py313)")
-    processes = [start(0, 60, "0", tmp_path, str(python)) for python in pythons]
-    outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(pythons), outputs
+    outputs = run(*((0, 60, "0", tmp_path, str(python)) for python in pythons))
     assert len({output.splitlines()[-1] for output in outputs}) == 1
 
 
@@ -86,9 +98,13 @@ def test_a_seed_run_twice_gives_one_trace():
     assert run_seeds(40, 10, check_determinism=True).unsteady == []
 
 
-def test_every_fault_fires_within_some_hundred_seeds():
-    summary = run_seeds(0, 300)
-    assert [code for code in FAULTS if not summary.fired[code]] == []
+@pytest.fixture(scope="module")
+def some_hundred():
+    return run_seeds(0, 300)
+
+
+def test_every_fault_fires_within_some_hundred_seeds(some_hundred):
+    assert [code for code in FAULTS if not some_hundred.fired[code]] == []
 
 
 def test_a_world_without_faults_is_quiet_and_right():
@@ -97,8 +113,8 @@ def test_a_world_without_faults_is_quiet_and_right():
     assert not {"F2", "F11", "F36"} & summary.fired.keys()
 
 
-def test_the_corners_of_the_protocol_are_reached():
-    marks = run_seeds(0, 300).marks
+def test_the_corners_of_the_protocol_are_reached(some_hundred):
+    marks = some_hundred.marks
     for name in (
         "resumed",
         "restarted",

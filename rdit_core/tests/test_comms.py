@@ -303,6 +303,7 @@ def test_a_widget_whose_code_is_a_file_is_let_go_of_and_follows_it_when_it_comes
 
 @pytest.mark.afm("J5")
 @every_kind
+@pytest.mark.outer
 def test_a_thousand_comings_and_goings_of_one_object_leave_no_trace(kind):
     manager = WidgetManager(limits=Limits(max_tombstones=10))
     thing = kind()
@@ -324,6 +325,7 @@ def test_a_thousand_comings_and_goings_of_one_object_leave_no_trace(kind):
 
 @pytest.mark.afm("J5")
 @every_kind
+@pytest.mark.outer
 def test_a_thousand_objects_that_come_and_go_leave_no_trace(kind):
     from anywidget._descriptor import _COMMS
 

@@ -212,6 +212,7 @@ def check_the_long_way(decode, frame, message):
 
 
 @pytest.mark.parametrize("target", DECODERS)
+@pytest.mark.outer
 def test_any_broken_frame_gives_a_message_or_a_named_error_and_nothing_else(target):
     seen = fuzz(target, FRAMES)
     # The frames are broken in all the ways that have a name, and not all are broken beyond recognition.

@@ -40,6 +40,17 @@ counter = Counter()
 """
 
 
+STARTING = {"exported", "live", "serve"}
+"""Fixtures that start what a test then waits for: a server, in a process of its own or in threads, or a command."""
+
+
+@pytest.hookimpl(tryfirst=True)  # Before `-m` looks at the marks.
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if STARTING.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.outer)
+
+
 class Running:
     """A kernel, with the means to run texts in it and to see what came of them."""
 

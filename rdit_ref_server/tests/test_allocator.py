@@ -9,6 +9,8 @@ import pytest
 
 from rdit_ref_server import allocator
 
+pytestmark = pytest.mark.outer
+
 FLOOD = """
 import sys
 from concurrent.futures import ThreadPoolExecutor

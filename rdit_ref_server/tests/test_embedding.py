@@ -19,6 +19,8 @@ from rdit_ref_server import copy_client
 
 from .conftest import PATIENCE_S
 
+pytestmark = pytest.mark.outer
+
 ROOT = Path(rdit_core.__file__).parent.parent
 EXAMPLES = ROOT / "examples" / "embedding"
 DOCS = ROOT / "docs" / "embedding.md"

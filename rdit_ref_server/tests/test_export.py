@@ -383,6 +383,7 @@ def test_a_full_disk_is_said(exported):
     assert stderr.endswith("rdit export: error: cannot write /dev/full: No space left on device\n")
 
 
+@pytest.mark.outer
 def test_a_reader_that_goes_away_is_said(tmp_path):
     (tmp_path / "script.py").write_text("1\n")
     process = subprocess.Popen(
@@ -409,6 +410,7 @@ def test_a_missing_script_and_missing_arguments_are_said(tmp_path, capsys, monke
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.outer
 def test_ctrl_c_ends_the_run_and_writes_nothing(tmp_path):
     (tmp_path / "script.py").write_text("import time\nprint('waiting', flush=True)\ntime.sleep(600)\n")
     (tmp_path / "page.html").write_text("old")

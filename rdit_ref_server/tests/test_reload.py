@@ -12,6 +12,8 @@ from rdit_core import TRUSTED
 from rdit_ref_server.reload import Reloader
 from rdit_ref_server.streams import LogStream
 
+pytestmark = pytest.mark.outer
+
 MODULE = "export default { render({ el }) { el.textContent = 'VERSION' } };\n"
 
 ANYWIDGET = """
