@@ -38,7 +38,8 @@ def test_a_module_that_takes_five_seconds_is_in_sync_both_ways_when_it_is_there(
 def test_a_form_of_a_widget_leads_nowhere(serve: Serve, open_page: Callable[[str], Page]) -> None:
     page = open_page(serve(SCRIPTS / "form_away.py").url)
     # The driver's own click would wait in Chromium for the navigation that must not come.
-    page.evaluate("void document.querySelector('.send').click()")
+    page.wait_for_element(".send")
+    page.evaluate("document.querySelector('.send').click()")
     page.wait_for("window.stopped === 'form-action'")
     assert page.count(".send") == 1
 

@@ -266,8 +266,8 @@ THREATS: Final = (
         "page",
         "Code from elsewhere, or made out of text.",
         "The policy allows scripts of our own origin and nothing else: no inline ones, no other hosts; `eval` "
-        "with `--allow-eval` only. Nothing is sent to other hosts either, by a form for one. Every story in the browser ends with the question whether the policy had to "
-        "step in.",
+        "with `--allow-eval` only. Nothing is sent to other hosts either, by a form for one. Every story in the "
+        "browser ends with the question whether the policy had to step in.",
     ),
     Threat(
         25,
