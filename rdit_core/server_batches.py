@@ -54,10 +54,6 @@ class PendingBatch:
                 session.ack = seq
                 self.connection.applied(self.size_bytes)
                 connection = session.connection
-            self.core.pay_owed()
-            if connection is not None:
-                connection.wake()
-            if connection is not self.connection:
-                self.connection.wake()
+            self.core.pay_owed(self.connection if connection is None else connection, self.connection)
         if interrupt is not None:
             raise interrupt

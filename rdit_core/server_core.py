@@ -57,8 +57,8 @@ class WidgetCore(Protocol):
         success, and what interrupted an observer.
         """
 
-    def pay_owed(self) -> None:
-        """Wake what was held back while a batch is applied."""
+    def pay_owed(self, *others: ServerConnection) -> None:
+        """Wake what was held back while a batch is applied, and these; each once."""
 
     def joined(self, connection: ServerConnection, session: Session, *, came_back: bool, resumed: bool) -> None:
         """The peer said hello and is let in; it named a session or not, which is there still or not."""

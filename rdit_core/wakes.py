@@ -54,14 +54,15 @@ class Wakes:
         with self._lock:
             self._is_owing = True
 
-    def pay_owed(self) -> None:
+    def pay_owed(self, *others: Waking) -> None:
         """Wake the connections that have something to send since a batch is being applied, and hold none back for the
         rest of that batch.
+
+        Args:
+            others: to be woken too; each connection is woken once.
         """
         with self._lock:
             self._is_owing = False
-            if not self._owed:
-                return
             owed, self._owed = self._owed, {}
-        for connection in owed:
+        for connection in {**dict.fromkeys(others), **owed}:
             connection.wake()

@@ -63,13 +63,17 @@ class Counters:
 
     def came(self, frame: str | bytes) -> None:
         """A frame arrived."""
-        self.frames_in += 1
-        self.bytes_in += _size_of(frame)
+        size = _size_of(frame)
+        with self._lock:
+            self.frames_in += 1
+            self.bytes_in += size
 
     def went(self, frame: str | bytes) -> None:
         """A frame was handed to the transport."""
-        self.frames_out += 1
-        self.bytes_out += _size_of(frame)
+        size = _size_of(frame)
+        with self._lock:
+            self.frames_out += 1
+            self.bytes_out += size
 
     def opened(self) -> None:
         """A connection opened."""

@@ -4,6 +4,9 @@ ASGI has a queue between the two, and a task at its end: each message stops the 
 and starts the reading again. That is more work than all the rest of a small message, and what it is for, that no more
 is read than is dealt with, a receiver can say by itself. So our web server offers this beside it, as an extension in
 the scope; with any other everything goes the long way.
+
+An answer is made in the kernel's thread, and to wake the server's thread for it takes as long as to make it. So any
+thread may hand a message to the operating system, as long as nothing that was written before waits to be sent.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ EXTENSION: Final = "rdit.direct"
 
 
 class Direct(Protocol):
-    """A WebSocket that was accepted. To be called on the server's loop only."""
+    """A WebSocket that was accepted. To be called on the server's loop, where nothing else is said."""
 
     def hand_over(self, take: Callable[[str | bytes], bool]) -> None:
         """Have messages taken as they come, in order, from here on.
@@ -30,6 +33,9 @@ class Direct(Protocol):
         """Send at once. Returns False, with nothing sent, when the peer has not taken enough of what was sent before,
         or is leaving: then ASGI's `send` waits, or says so.
         """
+
+    def write_past(self, message: str | bytes) -> bool:
+        """As `write`, from any thread, past the loop. Returns False also where that cannot be done."""
 
 
 def direct_of(scope: Any) -> Direct | None:

@@ -184,6 +184,11 @@ class _Socket:
         """Whether the writer waits, with frames in its hands."""
         self._left: list[str | bytes] = []
         """Frames that the short way did not send."""
+        self._sending = threading.Lock()
+        """Held from when frames are taken from the connection until they are sent or left, in whichever thread."""
+        self._awaits_answer = False
+        """Whether the page has said something since it was last answered."""
+        self._awaits_room = False
         self._taken_s = 0.0
         """How long its frames have kept the loop."""
 
@@ -197,19 +202,46 @@ class _Socket:
         """Drain soon. Any thread."""
         if self._is_woken:
             return
+        is_here = threading.get_ident() == self._thread
+        if not is_here and self._awaits_answer and self._answer_at_once():
+            return
         # One call to the loop per drain. From another thread each costs a system call, and the interpreter's lock
         # changes hands; on the loop's own thread many a value may be set in a row.
         self._is_woken = True
-        is_here = threading.get_ident() == self._thread
         with contextlib.suppress(RuntimeError):  # the server's loop is closed
             call_soon = self._loop.call_soon if is_here else self._loop.call_soon_threadsafe
             call_soon(self._stir, context=self._context)
 
     def _stir(self) -> None:
         self._is_woken = False  # Before the drain: what is marked from here on wakes again.
-        if self._direct is None or self._is_writing or self._left or not self._write_now(self._direct):
+        direct = self._direct
+        with self._sending:
+            is_done = direct is not None and self._can_write() and self._write_now(direct.write)
+        if is_done:
+            self._set_timer()
+        else:
             self._stirred.set()
         self._room.set()
+
+    def _answer_at_once(self) -> bool:
+        """Send in a thread other than the loop's, which need not wake up then. Returns whether it need not.
+
+        For a page that waits for an answer, and once only: whoever sets values without end has them sent by the loop,
+        which comes when it can, and then sends what stands.
+        """
+        direct = self._direct
+        if direct is None or not self._sending.acquire(blocking=False):
+            return False
+        try:
+            if not self._can_write() or self._awaits_room:
+                return False
+            self._awaits_answer = False
+            return self._write_now(direct.write_past)
+        finally:
+            self._sending.release()
+
+    def _can_write(self) -> bool:
+        return not self._is_writing and not self._left
 
     def _take_now(self, frame: str | bytes) -> bool:
         """Feed a frame in as it comes, if that takes no wait."""
@@ -222,6 +254,7 @@ class _Socket:
 
     def _feed(self, frame: str | bytes) -> None:
         began_s = self._clock()
+        self._awaits_answer = True
         self.connection.receive_frame(frame, began_s)
         self._taken_s += self._clock() - began_s
         self._taken()
@@ -231,17 +264,16 @@ class _Socket:
             self._counters.happened(event)
         self._set_timer()  # What there is to send now has called `wakeup`.
 
-    def _write_now(self, direct: Direct) -> bool:
+    def _write_now(self, write: Callable[[str | bytes], bool]) -> bool:
         """Send what there is to send, as long as the peer takes it. Returns whether there is nothing left to do."""
         connection = self.connection
         frames = connection.frames_to_send(self._clock())
         for number, frame in enumerate(frames):
-            if not direct.write(frame):
+            if not write(frame):
                 self._left += frames[number:]
                 return False
             self._counters.went(frame)
         self._sent(frames)
-        self._set_timer()
         return self._refusal is None and connection.closing is None
 
     def _sent(self, frames: Sequence[str | bytes]) -> None:
@@ -252,10 +284,12 @@ class _Socket:
         """Feed in what arrives, until the socket is gone."""
         connection = self.connection
         while True:
+            self._awaits_room = True  # Before we look: whoever makes room looks at this afterwards.
             self._room.clear()
             while connection.is_congested:
                 await self._room.wait()
                 self._room.clear()
+            self._awaits_room = False
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return
@@ -283,9 +317,10 @@ class _Socket:
         connection, socket = self.connection, self._websocket
         while True:
             self._stirred.clear()
-            self._is_writing = True
-            frames = [*self._left, *connection.frames_to_send(self._clock())]
-            self._left.clear()
+            with self._sending:
+                self._is_writing = True
+                frames = [*self._left, *connection.frames_to_send(self._clock())]
+                self._left.clear()
             self._room.set()
             self._set_timer()
             try:

@@ -1,9 +1,13 @@
-"""The short way of frames past ASGI's queue: what takes it, what does not, and that none overtakes another."""
+"""The short way of frames, past ASGI's queue and the loop: what takes it, what does not, and that none overtakes
+another.
+"""
 
 import asyncio
 import contextlib
 import itertools
 import json
+import socket
+import threading
 from typing import ClassVar
 
 import pytest
@@ -14,6 +18,7 @@ from rdit_core.tests.pair import Counter
 from rdit_ref_server import websocket
 from rdit_ref_server.direct import EXTENSION
 from rdit_ref_server.security import VERDICT
+from rdit_ref_server.transport import _SharedTransport
 
 from .conftest import COUNTER
 from .hostile import Tab
@@ -80,9 +85,15 @@ class Direct:
         self.take = take
 
     def write(self, frame):
+        return self._write(frame, "short")
+
+    def write_past(self, frame):
+        return self._write(frame, "past")
+
+    def _write(self, frame, way):
         if next(self.refused, False):
             return False
-        self.sent.append(("short", json.loads(frame)["type"]))
+        self.sent.append((way, json.loads(frame)["type"]))
         return True
 
     async def send_text(self, frame):
@@ -186,3 +197,154 @@ def test_nothing_is_taken_while_too_much_waits_for_the_kernel():
         assert socket.take(batches[2])
 
     run_with(socket, story, manager=manager)
+
+
+async def other_thread(function):
+    await asyncio.get_running_loop().run_in_executor(None, function)
+
+
+def test_a_page_that_waits_is_answered_from_the_thread_that_has_the_answer_and_others_are_not():
+    manager, socket = WidgetManager(), Direct()
+    counter = Counter()
+    manager.register("w", counter)
+
+    async def story():
+        socket.take(HELLO)
+        await until(lambda: len(socket.sent) == 2)
+
+        def answer():
+            counter.value = 1
+            counter.value = 2
+
+        socket.take('{"type":"sync_ack","frame":1}')
+        await other_thread(answer)
+        await until(lambda: len(socket.sent) == 4)
+
+    run_with(socket, story, manager=manager)
+    assert socket.sent[2:] == [("past", "sync"), ("short", "sync")]
+
+
+def test_an_answer_that_the_peer_has_no_room_for_goes_the_long_way():
+    manager, socket = WidgetManager(), Direct()
+    counter = Counter()
+    manager.register("w", counter)
+
+    async def story():
+        socket.take(HELLO)
+        await until(lambda: len(socket.sent) == 2)
+        socket.take('{"type":"sync_ack","frame":1}')
+        socket.refused = iter([True])
+        await other_thread(lambda: setattr(counter, "value", 1))
+        await until(lambda: len(socket.sent) == 3)
+
+    run_with(socket, story, manager=manager)
+    assert socket.sent[2:] == [("long", "sync")]
+
+
+def test_room_that_another_thread_makes_is_seen_by_the_reader():
+    # No timer comes to the rescue.
+    manager, socket = WidgetManager(limits=Limits(max_waiting_frames=1, owed_s=60)), Direct()
+    manager.register("w", Counter())
+
+    async def story():
+        socket.take(HELLO)
+        await until(lambda: len(socket.sent) == 2)
+        session = next(iter(manager.sessions))
+        op = {"op": "set", "widget_id": "w", "inst": 1, "property": "value", "value": 1}
+        assert socket.take(json.dumps({"type": "batch", "seq": session.ack + 1, "ops": [op]}))
+        assert not socket.take(PING)
+        await socket.queue.put({"type": "websocket.receive", "text": PING})
+        await until(lambda: len(socket.sent) == 3)
+        await asyncio.sleep(0)  # The reader waits for room now.
+        await other_thread(manager.apply_pending)
+        await socket.queue.put({"type": "websocket.receive", "text": PING})
+        await until(lambda: len(socket.sent) == 5)
+
+    run_with(socket, story, manager=manager)
+
+
+class Slow:
+    """A transport over one end of a pair of sockets, which writes when it is told to."""
+
+    def __init__(self, end):
+        self._end = end
+        self._waiting = b""
+
+    def get_extra_info(self, name):
+        return self._end if name == "socket" else None
+
+    def get_write_buffer_size(self):
+        return len(self._waiting)
+
+    def is_closing(self):
+        return False
+
+    def write(self, data):
+        self._waiting += data
+
+    def flush(self):
+        while self._waiting:
+            try:
+                self._waiting = self._waiting[self._end.send(self._waiting) :]
+            except BlockingIOError:
+                return
+
+
+def test_nothing_gets_between_the_halves_of_what_was_taken_in_part():
+    here, there = socket.socketpair()
+    here.setblocking(False)
+    there.setblocking(False)
+    here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    async def story():
+        slow = Slow(here)
+        shared = _SharedTransport(slow, asyncio.get_running_loop())
+        assert shared.write_past(b"a" * 1_000_000)
+        assert not shared.write_past(b"x"), "what is left of the first goes before"
+        shared.write(b"b" * 10)
+        heard = b""
+        while len(heard) < 1_000_010:
+            await asyncio.sleep(0)
+            slow.flush()
+            with contextlib.suppress(BlockingIOError):
+                heard += there.recv(1_000_000)
+        assert heard == b"a" * 1_000_000 + b"b" * 10
+        assert shared.write_past(b"c")
+        slow.write(b"d")
+        assert not shared.write_past(b"e"), "what waits in the loop goes before"
+        shared.ended()
+        assert not shared.write_past(b"f")
+
+    with here, there:
+        asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_threads_that_set_values_while_a_page_writes_break_no_frame(live):
+    """A frame that is cut in two, or that comes before the one before it, ends the connection."""
+    live = live(COUNTER + "other = Counter()\ncounter\n")
+    with Tab(live) as tab:
+        counter, other = tab.ready().opened
+        shown = live.running.namespace["other"]
+        is_over = threading.Event()
+
+        def set_values():
+            for value in itertools.count(1):
+                if is_over.is_set():
+                    break
+                shown.value = value
+
+        threads = [threading.Thread(target=set_values) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        frames = []
+        try:
+            for value in range(300):
+                assert tab.verdicts(tab.op(counter, "value", value)) == {}
+        finally:
+            is_over.set()
+            for thread in threads:
+                thread.join()
+        frames = [json.loads(text)["frame"] for text in tab.heard if '"type":"sync"' in text[:40]]
+        assert frames == list(range(1, len(frames) + 1))
+        assert len(frames) >= 300
+        assert other in tab.opened
