@@ -21,12 +21,13 @@ EXTENSION: Final = "rdit.direct"
 class Direct(Protocol):
     """A WebSocket that was accepted. To be called on the server's loop, where nothing else is said."""
 
-    def hand_over(self, take: Callable[[str | bytes], bool]) -> None:
+    def hand_over(self, take: Callable[[str | bytes], bool], max_bytes: int) -> None:
         """Have messages taken as they come, in order, from here on.
 
         Args:
             take: returns whether it took the message. One that it did not take waits in ASGI's queue, and the next ones
                 behind it; then the socket is not read.
+            max_bytes: larger messages, and those in several parts, wait there without being offered.
         """
 
     def write(self, message: str | bytes) -> bool:

@@ -201,6 +201,7 @@ class BoundedWebSocket(_Bounded, WebSocketsSansIOProtocol):
     linger_s: float = LINGER_S
     _end: asyncio.TimerHandle | None = None
     _take: Callable[[str | bytes], bool] | None = None
+    _take_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         shared = _SharedTransport(cast(asyncio.Transport, transport), self.loop)
@@ -212,8 +213,8 @@ class BoundedWebSocket(_Bounded, WebSocketsSansIOProtocol):
             extensions: Any = self.scope["extensions"]
             extensions[EXTENSION] = self
 
-    def hand_over(self, take: Callable[[str | bytes], bool]) -> None:
-        self._take = take
+    def hand_over(self, take: Callable[[str | bytes], bool], max_bytes: int) -> None:
+        self._take, self._take_bytes = take, max_bytes
 
     def write(self, message: str | bytes) -> bool:
         if self.conn.state is not OPEN or not self.writable.is_set() or self.transport.is_closing():
@@ -226,8 +227,9 @@ class BoundedWebSocket(_Bounded, WebSocketsSansIOProtocol):
         return self.conn.state is OPEN and bool(shared.write_past(_as_frame(message)))
 
     def send_receive_event_to_app(self) -> None:
-        if self._take is not None and not self.read_paused and not self.close_sent and self.queue.empty():
-            data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        data = self.frames[0]
+        is_fit = len(self.frames) == 1 and len(data) <= self._take_bytes
+        if is_fit and self._take is not None and not self.read_paused and not self.close_sent and self.queue.empty():
             try:
                 is_taken = self._take(data.decode() if self.curr_msg_data_type == "text" else bytes(data))
             except UnicodeDecodeError:

@@ -196,7 +196,7 @@ class _Socket:
         """Feed frames in as they come, and answer at once, where the web server offers that."""
         self._direct = direct_of(self._websocket.scope)
         if self._direct is not None:
-            self._direct.hand_over(self._take_now)
+            self._direct.hand_over(self._take_now, _LARGE_FRAME)
 
     def wakeup(self) -> None:
         """Drain soon. Any thread."""
@@ -245,7 +245,7 @@ class _Socket:
 
     def _take_now(self, frame: str | bytes) -> bool:
         """Feed a frame in as it comes, if that takes no wait."""
-        if self._is_aside or len(frame) > _LARGE_FRAME or self._taken_s > _TURN_S or self.connection.is_congested:
+        if self._is_aside or self._taken_s > _TURN_S or self.connection.is_congested:
             return False
         if self._refusal is None:
             self._counters.came(frame)

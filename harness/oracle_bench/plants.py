@@ -39,7 +39,9 @@ _TO_THE_FRONT: Final = """    const rest = op.slot ? [] : [...ops];
       ops.add(each);
     }
   }"""
-_IS_SHOWN: Final = "(confirmed && certain.get(slot) === confirmed) || sameOnWire(model.peek(property), confirmed?.value)"
+_IS_SHOWN: Final = (
+    "(confirmed && certain.get(slot) === confirmed) || sameOnWire(model.peek(property), confirmed?.value)"
+)
 
 CLIENT_PLANTS: Final = {
     "off_across_hooks": _client(

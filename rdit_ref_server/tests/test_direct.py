@@ -81,7 +81,7 @@ class Direct:
     async def accept(self, subprotocol):
         pass
 
-    def hand_over(self, take):
+    def hand_over(self, take, max_bytes):
         self.take = take
 
     def write(self, frame):
