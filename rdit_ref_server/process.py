@@ -1,5 +1,6 @@
 """What a process has only one of, and its kernels therefore take for themselves: `sys.stdout` and `sys.stderr`,
-`sys.displayhook`, `sys.argv`, the front of `sys.path`, `sys.modules["__main__"]`, `input` and IPython's shell.
+`sys.displayhook`, `sys.argv`, the front of `sys.path`, `sys.modules["__main__"]`, `input`, IPython's shell, and how
+long a thread may keep the interpreter to itself.
 
 The first kernel takes them, the last gives them back. Kernels that share a process are told apart by the thread that
 speaks: each has its own, and a thread belongs to the kernel of the thread that started it. What no kernel's thread says
@@ -64,6 +65,12 @@ _lock: Final = threading.Lock()
 _tenants: Final[list[Tenant]] = []
 _of_thread: Final[weakref.WeakKeyDictionary[threading.Thread, Tenant]] = weakref.WeakKeyDictionary()
 _given_back: Final = contextlib.ExitStack()
+
+_SWITCH_S: Final = 0.0005
+"""After how long a thread that waits for the interpreter asks for it, in seconds. By default it is ten times as long,
+and each system call of the thread that has it begins the wait anew: beside a script that looks for a file every 2 ms
+the server would wait for seconds."""
+
 _shell: ScriptShell | None = None
 
 
@@ -101,6 +108,8 @@ def taken_over(tenant: Tenant) -> Iterator[ScriptShell]:
 def _take() -> ScriptShell:
     stdout, stderr, hook, argv, path = sys.stdout, sys.stderr, sys.displayhook, sys.argv, sys.path[:]
     main, ask, ask_secretly, start = sys.modules[MAIN], builtins.input, getpass.getpass, threading.Thread.start
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(min(switch_s, _SWITCH_S))
     shell = ScriptShell.open(_Publishing())
     gatherer = Gatherer()
     out = LogStream[_Owner]("stdout", stdout, _owner, _emit, _after_write, wait=gatherer.wait)
@@ -121,6 +130,7 @@ def _take() -> ScriptShell:
         builtins.input, getpass.getpass = ask, ask_secretly
         sys.stdout, sys.stderr, sys.displayhook, sys.argv, sys.path[:] = stdout, stderr, hook, argv, path
         sys.modules[MAIN] = main
+        sys.setswitchinterval(switch_s)
         shell.close()
 
     _given_back.callback(give_back)

@@ -75,7 +75,11 @@ def interrupt(served, what, query=""):
     return events
 
 
-@pytest.mark.parametrize("stuck", ["while True: pass", "time.sleep(60)", "await asyncio.sleep(60)"])
+# A short system call now and then: each looks to the interpreter as if it had let the other threads have their turn.
+FILES = "import os\nwhile True:\n    for _ in range(100_000): pass\n    os.stat('.')"
+
+
+@pytest.mark.parametrize("stuck", ["while True: pass", "time.sleep(60)", "await asyncio.sleep(60)", FILES])
 def test_an_interrupt_frees_the_kernel_and_heartbeats_never_stop(serve, stuck):
     served = serve(SHOWN + TELL + stuck + "\n").ready()
     assert served.line() == "stuck\n"
