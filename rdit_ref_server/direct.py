@@ -36,7 +36,7 @@ class Direct(Protocol):
         """
 
     def write_past(self, message: str | bytes) -> bool:
-        """As `write`, from any thread, past the loop. Returns False also where that cannot be done."""
+        """As `write`, from any thread, past the loop. Returns False also for large ones and where it cannot be done."""
 
 
 def direct_of(scope: Any) -> Direct | None:

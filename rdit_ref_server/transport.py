@@ -26,6 +26,9 @@ from websockets.protocol import OPEN
 
 from .direct import EXTENSION
 
+_SMALL_BYTES: Final = 64 * 1024
+"""Larger messages go by the loop, which writes them as there is room."""
+
 LINGER_S: Final = 12.0
 """How long a WebSocket that is done with may take to take its last bytes, in seconds. uvicorn waits 10 for a close."""
 
@@ -126,13 +129,14 @@ class _SharedTransport:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
-    def write(self, data: bytes) -> None:
+    def write(self, *parts: bytes) -> None:
         """Write in the loop's thread."""
         with self._lock:
             if self._rest:
-                self._rest += data
+                self._rest += b"".join(parts)
             else:
-                self._transport.write(data)
+                for part in parts:
+                    self._transport.write(part)
 
     def write_past(self, data: bytes) -> bool:
         """Write in any thread. Returns whether it is written."""
@@ -185,14 +189,14 @@ def _copy_of_socket(transport: asyncio.Transport) -> socket.socket | None:
     return copy
 
 
-def _as_frame(message: str | bytes) -> bytes:
-    """A whole message in one frame of a server's (RFC 6455, 5.2): unmasked, without extensions."""
+def _frame_of(message: str | bytes) -> tuple[bytes, bytes]:
+    """A whole message in one frame of a server's (RFC 6455, 5.2), head and payload: unmasked, without extensions."""
     first, data = (0x81, message.encode()) if isinstance(message, str) else (0x82, message)
     if len(data) < 126:
-        return struct.pack("!BB", first, len(data)) + data
+        return struct.pack("!BB", first, len(data)), data
     if len(data) < 1 << 16:
-        return struct.pack("!BBH", first, 126, len(data)) + data
-    return struct.pack("!BBQ", first, 127, len(data)) + data
+        return struct.pack("!BBH", first, 126, len(data)), data
+    return struct.pack("!BBQ", first, 127, len(data)), data
 
 
 class BoundedWebSocket(_Bounded, WebSocketsSansIOProtocol):
@@ -219,12 +223,18 @@ class BoundedWebSocket(_Bounded, WebSocketsSansIOProtocol):
     def write(self, message: str | bytes) -> bool:
         if self.conn.state is not OPEN or not self.writable.is_set() or self.transport.is_closing():
             return False
-        self.transport.write(_as_frame(message))
+        shared: Any = self.transport
+        head, data = _frame_of(message)
+        if len(data) <= _SMALL_BYTES:
+            shared.write(head + data)  # One call to the operating system.
+        else:
+            shared.write(head, data)  # No copy.
         return True
 
     def write_past(self, message: str | bytes) -> bool:
         shared: Any = self.transport
-        return self.conn.state is OPEN and bool(shared.write_past(_as_frame(message)))
+        head, data = _frame_of(message)
+        return self.conn.state is OPEN and len(data) <= _SMALL_BYTES and bool(shared.write_past(head + data))
 
     def send_receive_event_to_app(self) -> None:
         data = self.frames[0]
