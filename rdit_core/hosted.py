@@ -182,7 +182,11 @@ class HostedWidget:
         if self.follower is not None or self.bundle is not None:
             return read_trait(self.widget, name)
         if name != _LAYOUT and has_shortcut(self.widget):
-            return read_trait(self.widget, name)  # What follows does the same by way of all the traits there are.
+            # What follows does the same by way of all the traits there are.
+            trait = self.trait(name)
+            if trait is not None and "to_json" not in trait.metadata:
+                return getattr(self.widget, name)
+            return read_trait(self.widget, name)
         if _writes_references(self.trait(name)):
             return getattr(self.widget, name)
         return self.widget.get_state(name)[name]

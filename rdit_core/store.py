@@ -214,11 +214,7 @@ class Store:
     def commit_together(self, pending: Mapping[HostedWidget, Mapping[str, Any]]) -> None:
         """Take what these properties hold now, all of it under one hold of the lock."""
         for _ in range(_REREADS):
-            encoded = {
-                hosted: self.values.encode(hosted, self.values.present(hosted, state))
-                for hosted, state in pending.items()
-                if hosted.widget is not None
-            }
+            encoded = self.values.encode_present(pending)
             is_news = self._store_values(encoded)
             # Where several threads write: until what is stored is what stands.
             if not is_news or all(len(hosted.writers) <= 1 for hosted in encoded):

@@ -67,6 +67,26 @@ class Values:
             if (encoded := self.encode_one(hosted, name, value)) is not None
         }
 
+    def encode_present(
+        self, pending: Mapping[HostedWidget, Mapping[str, Any]]
+    ) -> dict[HostedWidget, dict[str, EncodedValue]]:
+        """What these properties hold now, of all that are still there; linked ends hold one list, encoded once."""
+        present = {
+            hosted: self.present(hosted, state) for hosted, state in pending.items() if hosted.widget is not None
+        }
+        lists: dict[int, EncodedValue] = {}
+        encoded: dict[HostedWidget, dict[str, EncodedValue]] = {}
+        for hosted, state in present.items():
+            encoded[hosted] = values = {}
+            for name, value in state.items():
+                known = lists.get(id(value)) if not hosted.children else None
+                found = known or self.encode_one(hosted, name, value)
+                if found is not None:
+                    values[name] = found
+                    if type(value) is list and not hosted.children and not found.buffers:
+                        lists[id(value)] = found
+        return encoded
+
     def encode_one(self, hosted: HostedWidget, name: str, value: Any) -> EncodedValue | None:
         """A property's value encoded; None where that is not possible."""
         try:
