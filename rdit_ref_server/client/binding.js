@@ -10,6 +10,7 @@
 import { experimentalOf } from "./invoke.js";
 import { loadModule } from "./loader.js";
 import { messageOf } from "./model.js";
+import { patiently } from "./patience.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
 /** @typedef {import("./connection.js").WidgetData} WidgetData */
@@ -34,6 +35,7 @@ export class StageError extends Error {
  * @property {(url: string) => Promise<any>} [importModule]
  * @property {number} [invokeTimeoutMs] how long `experimental.invoke` waits, unless it is told otherwise
  * @property {number} [cleanupWaitMs] how long replaced code may clean up before its successor starts
+ * @property {readonly number[]} [importAgainMs] the pauses before a module that did not come is asked for again
  */
 
 /**
@@ -147,14 +149,15 @@ function bind(connection, model, widgetData, options, before) {
 
   async function load() {
     await before;
-    const definition = await loadModule({
+    const source = {
       esm: widgetData.esm,
       esm_url: widgetData.esm_url,
       widgetId,
       baseUrl: connection.baseUrl,
       signal,
       importModule: options.importModule ?? connection.importModule,
-    }).catch((error) => {
+    };
+    const definition = await patiently(() => loadModule(source), connection, signal, options.importAgainMs).catch((error) => {
       throw new StageError("import", error);
     });
     try {

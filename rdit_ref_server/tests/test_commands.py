@@ -219,6 +219,8 @@ def test_as_json_all_of_stderr_is_json_and_stdout_is_the_scripts(serve, argument
     (warning,) = [entry for entry in entries if entry["event"] == "no_token"]
     assert warning["level"] == "warning" and "anybody who can reach" in warning["message"]
     output = [entry["message"] for entry in entries if entry["event"] == "output" and entry["stream"] == "stderr"]
+    # In development mode asyncio says so of a machine that has much else to do.
+    output = [text for text in output if not text.startswith("Executing <")]
     assert output[0] == "to stderr"
     said = "\n".join(output)
     for text in (

@@ -42,7 +42,8 @@ def long_way(monkeypatch):
     return queued
 
 
-def test_small_frames_are_taken_as_they_come(live, long_way):
+def test_small_frames_are_taken_as_they_come(live, long_way, monkeypatch):
+    monkeypatch.setattr(websocket, "_TURN_S", 60.0)  # On a slow machine they would have had their turn.
     live = live(SHOWN)
     with Tab(live) as tab:
         (counter,) = tab.ready().opened

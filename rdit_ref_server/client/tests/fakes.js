@@ -221,7 +221,7 @@ export function fakeImports(modules = {}) {
     async importModule(url) {
       urls.push(url);
       const text = url.startsWith("blob:") ? await resolveObjectURL(url)?.text() : modules[url.split("#")[0]];
-      if (text === undefined) throw new TypeError(`Failed to fetch dynamically imported module: ${url}`);
+      if (text === undefined) throw new TypeError(`The server refuses the module ${url} (HTTP 404)`);
       instances += 1;
       return import(`data:text/javascript,${encodeURIComponent(text)}#${instances}`);
     },

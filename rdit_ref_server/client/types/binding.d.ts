@@ -34,6 +34,10 @@ export type CodeOptions = {
      * how long replaced code may clean up before its successor starts
      */
     cleanupWaitMs?: number;
+    /**
+     * the pauses before a module that did not come is asked for again
+     */
+    importAgainMs?: readonly number[];
 };
 export type BoundView = {
     end: () => void;
