@@ -236,9 +236,12 @@ class _Socket:
             if not self._can_write() or self._awaits_room:
                 return False
             self._awaits_answer = False
-            return self._write_now(direct.write_past)
+            is_done = self._write_now(direct.write_past)
         finally:
             self._sending.release()
+        deadline = self.connection.next_deadline()
+        # Timers are the loop's: base mode owes a correction some time after its answer.
+        return is_done and (deadline is None or (self._deadline is not None and self._deadline <= deadline))
 
     def _can_write(self) -> bool:
         return not self._is_writing and not self._left

@@ -242,6 +242,22 @@ def test_an_answer_that_the_peer_has_no_room_for_goes_the_long_way():
     assert socket.sent[2:] == [("long", "sync")]
 
 
+def test_what_is_due_after_an_answer_from_another_thread_comes_in_time():
+    """In base mode, which owes a correction after a refusal."""
+    manager, socket = WidgetManager(limits=Limits(correction_s=0.05)), Direct()
+    socket.scope["subprotocols"] = []
+    manager.register("w", Counter())
+    refused = {"type": "widget_update", "widget_id": "w", "property": "value", "value": "text"}
+
+    async def story():
+        assert socket.take(json.dumps(refused))
+        await other_thread(manager.apply_pending)
+        await until(lambda: [kind for _, kind in socket.sent] == ["error", "widget_update"])
+
+    run_with(socket, story, manager=manager)
+    assert socket.sent[0] == ("past", "error")
+
+
 def test_room_that_another_thread_makes_is_seen_by_the_reader():
     # No timer comes to the rescue.
     manager, socket = WidgetManager(limits=Limits(max_waiting_frames=1, owed_s=60)), Direct()
