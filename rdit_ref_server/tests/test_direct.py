@@ -121,19 +121,29 @@ def run_with(socket, story, *, manager=None, clock=None):
     asyncio.run(asyncio.wait_for(run(), 20))
 
 
+def hosting(**limits):
+    """A manager with a counter, and a socket that is not served yet."""
+    manager, counter = WidgetManager(limits=Limits(**limits)), Counter()
+    manager.register("w", counter)
+    return manager, Direct(), counter
+
+
+async def joined(socket):
+    """The page has said hello and has its first state."""
+    socket.take(HELLO)
+    await until(lambda: [kind for _, kind in socket.sent] == ["welcome", "sync"])
+
+
 async def until(condition):
     while not condition():  # noqa: ASYNC110  nobody says when
         await asyncio.sleep(0)
 
 
 def test_what_the_peer_does_not_take_at_once_is_sent_in_order_when_it_does():
-    manager, socket = WidgetManager(), Direct()
-    counter = Counter()
-    manager.register("w", counter)
+    manager, socket, counter = hosting()
 
     async def story():
-        socket.take(HELLO)
-        await until(lambda: len(socket.sent) == 2)
+        await joined(socket)
         socket.refused = iter([False, True])
         socket.take(PING)
         counter.value = 1
@@ -162,13 +172,10 @@ def test_who_keeps_the_loop_too_long_goes_the_long_way_for_once():
 
 
 def test_a_row_of_values_that_is_set_on_the_servers_own_loop_is_one_frame():
-    manager, socket = WidgetManager(), Direct()
-    counter = Counter()
-    manager.register("w", counter)
+    manager, socket, counter = hosting()
 
     async def story():
-        socket.take(HELLO)
-        await until(lambda: [kind for _, kind in socket.sent] == ["welcome", "sync"])
+        await joined(socket)
         for value in range(1, 100):
             counter.value = value
         await until(lambda: len(socket.sent) > 2)
@@ -180,12 +187,10 @@ def test_a_row_of_values_that_is_set_on_the_servers_own_loop_is_one_frame():
 
 @pytest.mark.threat(19)
 def test_nothing_is_taken_while_too_much_waits_for_the_kernel():
-    manager, socket = WidgetManager(limits=Limits(max_waiting_frames=2)), Direct()
-    manager.register("w", Counter())
+    manager, socket, _ = hosting(max_waiting_frames=2)
 
     async def story():
-        socket.take(HELLO)
-        await until(lambda: len(socket.sent) == 2)
+        await joined(socket)
         session = next(iter(manager.sessions))
         op = {"op": "set", "widget_id": "w", "inst": 1, "property": "value", "value": 1}
 
@@ -205,13 +210,10 @@ async def other_thread(function):
 
 
 def test_a_page_that_waits_is_answered_from_the_thread_that_has_the_answer_and_others_are_not():
-    manager, socket = WidgetManager(), Direct()
-    counter = Counter()
-    manager.register("w", counter)
+    manager, socket, counter = hosting()
 
     async def story():
-        socket.take(HELLO)
-        await until(lambda: len(socket.sent) == 2)
+        await joined(socket)
 
         def answer():
             counter.value = 1
@@ -226,13 +228,10 @@ def test_a_page_that_waits_is_answered_from_the_thread_that_has_the_answer_and_o
 
 
 def test_an_answer_that_the_peer_has_no_room_for_goes_the_long_way():
-    manager, socket = WidgetManager(), Direct()
-    counter = Counter()
-    manager.register("w", counter)
+    manager, socket, counter = hosting()
 
     async def story():
-        socket.take(HELLO)
-        await until(lambda: len(socket.sent) == 2)
+        await joined(socket)
         socket.take('{"type":"sync_ack","frame":1}')
         socket.refused = iter([True])
         await other_thread(lambda: setattr(counter, "value", 1))
@@ -244,28 +243,30 @@ def test_an_answer_that_the_peer_has_no_room_for_goes_the_long_way():
 
 def test_what_is_due_after_an_answer_from_another_thread_comes_in_time():
     """In base mode, which owes a correction after a refusal."""
-    manager, socket = WidgetManager(limits=Limits(correction_s=0.05)), Direct()
+    manager, socket, _ = hosting(correction_s=0.05)
     socket.scope["subprotocols"] = []
-    manager.register("w", Counter())
     refused = {"type": "widget_update", "widget_id": "w", "property": "value", "value": "text"}
 
     async def story():
+        socket.take("nonsense")
+        await until(lambda: len(socket.sent) == 1)
+        for _ in range(10):
+            await asyncio.sleep(0)  # All tasks have begun, and wait.
         assert socket.take(json.dumps(refused))
         await other_thread(manager.apply_pending)
-        await until(lambda: [kind for _, kind in socket.sent] == ["error", "widget_update"])
+        await until(lambda: len(socket.sent) == 3)
 
     run_with(socket, story, manager=manager)
-    assert socket.sent[0] == ("past", "error")
+    assert socket.sent[1] == ("past", "error")
+    assert socket.sent[2][1] == "widget_update"
 
 
 def test_room_that_another_thread_makes_is_seen_by_the_reader():
     # No timer comes to the rescue.
-    manager, socket = WidgetManager(limits=Limits(max_waiting_frames=1, owed_s=60)), Direct()
-    manager.register("w", Counter())
+    manager, socket, _ = hosting(max_waiting_frames=1, owed_s=60)
 
     async def story():
-        socket.take(HELLO)
-        await until(lambda: len(socket.sent) == 2)
+        await joined(socket)
         session = next(iter(manager.sessions))
         op = {"op": "set", "widget_id": "w", "inst": 1, "property": "value", "value": 1}
         assert socket.take(json.dumps({"type": "batch", "seq": session.ack + 1, "ops": [op]}))
