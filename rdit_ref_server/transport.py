@@ -10,12 +10,7 @@ Beside that the WebSockets offer the short way of `direct`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
 import struct
-import sys
-import threading
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -25,6 +20,7 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 
 from .direct import EXTENSION
+from .shared_transport import SharedTransport
 
 _SMALL_BYTES: Final = 64 * 1024
 """Larger messages go by the loop, which writes them as there is room."""
@@ -111,84 +107,6 @@ class BoundedHttp(_Bounded, AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             self.transport.abort()
 
 
-class _SharedTransport:
-    """A transport to which other threads may write, past its loop, as long as nothing waits there to be sent.
-
-    Everything that the loop's own thread writes comes through here too. So nothing gets between the two halves of a
-    message of which the operating system took only one.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._lock = threading.Lock()
-        self._rest = b""
-        """What the operating system did not take."""
-        self._socket = _copy_of_socket(transport)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, *parts: bytes) -> None:
-        """Write in the loop's thread."""
-        with self._lock:
-            if self._rest:
-                self._rest += b"".join(parts)
-            else:
-                for part in parts:
-                    self._transport.write(part)
-
-    def write_past(self, data: bytes) -> bool:
-        """Write in any thread. Returns whether it is written."""
-        with self._lock:
-            if self._socket is None or self._rest or self._transport.is_closing():
-                return False
-            try:
-                if self._transport.get_write_buffer_size():
-                    return False
-                sent = self._socket.send(data)
-            except (OSError, RuntimeError):  # No room, or nobody there; or the loop counts its buffer at this moment.
-                return False
-            if sent < len(data):
-                self._rest = data[sent:]
-                with contextlib.suppress(RuntimeError):  # The loop is closed.
-                    self._loop.call_soon_threadsafe(self._write_rest)
-            return True
-
-    def _write_rest(self) -> None:
-        with self._lock:
-            rest, self._rest = self._rest, b""
-            if rest:
-                self._transport.write(rest)
-
-    def close(self) -> None:
-        """Send what is left, then close."""
-        self._write_rest()
-        self._transport.close()
-
-    def ended(self) -> None:
-        """The connection is gone."""
-        with self._lock:
-            if self._socket is not None:
-                self._socket.close()
-                self._socket = None
-
-
-def _copy_of_socket(transport: asyncio.Transport) -> socket.socket | None:
-    """A socket of our own to the same peer, since the number of another's may soon be that of something else; None
-    where writing to it would not do: encrypted, or on Windows, where the loop has its own way of writing.
-    """
-    found = transport.get_extra_info("socket")
-    if found is None or sys.platform == "win32" or transport.get_extra_info("sslcontext") is not None:
-        return None
-    try:
-        copy = socket.socket(fileno=os.dup(found.fileno()))
-    except OSError:  # No more files may be open.
-        return None
-    copy.setblocking(False)
-    return copy
-
-
 def _frame_of(message: str | bytes) -> tuple[bytes, bytes]:
     """A whole message in one frame of a server's (RFC 6455, 5.2), head and payload: unmasked, without extensions."""
     first, data = (0x81, message.encode()) if isinstance(message, str) else (0x82, message)
@@ -208,7 +126,7 @@ class BoundedWebSocket(_Bounded, WebSocketsSansIOProtocol):
     _take_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        shared = _SharedTransport(cast(asyncio.Transport, transport), self.loop)
+        shared = SharedTransport(cast(asyncio.Transport, transport), self.loop)
         super().connection_made(cast(asyncio.Transport, shared))
 
     def handle_connect(self, event: Request) -> None:

@@ -18,7 +18,7 @@ from rdit_core.tests.pair import Counter
 from rdit_ref_server import websocket
 from rdit_ref_server.direct import EXTENSION
 from rdit_ref_server.security import VERDICT
-from rdit_ref_server.transport import _SharedTransport
+from rdit_ref_server.shared_transport import SharedTransport
 
 from .conftest import COUNTER
 from .hostile import Tab
@@ -316,7 +316,7 @@ def test_nothing_gets_between_the_halves_of_what_was_taken_in_part():
 
     async def story():
         slow = Slow(here)
-        shared = _SharedTransport(slow, asyncio.get_running_loop())
+        shared = SharedTransport(slow, asyncio.get_running_loop())
         assert shared.write_past(b"a" * 1_000_000)
         assert not shared.write_past(b"x"), "what is left of the first goes before"
         shared.write(b"b" * 10)
